@@ -1,0 +1,154 @@
+"""Runs an operation: its events go to whoever watches, its figures to the log, its end to both."""
+
+from __future__ import annotations
+
+import traceback
+from dataclasses import dataclass, field
+from functools import wraps
+from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+
+from fmagic.errors import FmagicError, OutOfMemoryError
+from fmagic.operations.events import Event, Point
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping
+
+    from fmagic.results import Result
+    from fmagic.runs.log import ActiveRun
+    from fmagic.runs.record import CellInfo, RunRecord
+
+P = ParamSpec("P")
+R = TypeVar("R")
+S = TypeVar("S")
+
+
+class Watch(Protocol):
+    """Sees one operation: every event, then exactly one of the two ends."""
+
+    def event(self, event: Event) -> None:
+        """Take an event of the operation."""
+
+    def finish(self, result: Result) -> None:
+        """Show the result."""
+
+    def fail(self, record: RunRecord) -> None:
+        """Show the record of an operation that ended in an error."""
+
+
+class Front(Protocol):
+    """What a session can know of the place where it is used."""
+
+    def cell(self) -> CellInfo | None:
+        """Return the cell that is running."""
+
+    def notebook(self) -> str | None:
+        """Return the notebook's path, if it is known."""
+
+    def variables(self) -> Mapping[str, object]:
+        """Return the user's variables."""
+
+    def watch(self, kind: str) -> Watch:
+        """Return someone to watch an operation of this kind."""
+
+
+class Unwatched:
+    """The watch of plain Python: results are values, nothing is shown."""
+
+    def event(self, event: Event) -> None:
+        """Show nothing."""
+
+    def finish(self, result: Result) -> None:
+        """Show nothing."""
+
+    def fail(self, record: RunRecord) -> None:
+        """Show nothing."""
+
+
+class Script:
+    """The front of plain Python, outside a notebook."""
+
+    def cell(self) -> CellInfo | None:
+        """Return nothing: there is no cell."""
+        return None
+
+    def notebook(self) -> str | None:
+        """Return nothing: there is no notebook."""
+        return None
+
+    def variables(self) -> Mapping[str, object]:
+        """Return nothing: a script hands its values over."""
+        return {}
+
+    def watch(self, kind: str) -> Watch:
+        """Watch nothing."""
+        return Unwatched()
+
+
+@dataclass(slots=True)
+class Points:
+    """The curves of one operation."""
+
+    series: dict[str, list[tuple[float, float]]] = field(default_factory=dict)
+
+    def add(self, point: Point) -> None:
+        """Append a point to its curve."""
+        self.series.setdefault(point.series, []).append((point.step, point.value))
+
+
+def drive(
+    operation: Generator[Event, None, R], active: ActiveRun, watch: Watch
+) -> tuple[R, Points]:
+    """Run an operation to its end.
+
+    Stop may strike while a display is being updated; it is handed to the operation, which keeps
+    what was done and returns.
+    """
+    points = Points()
+    throw: BaseException | None = None
+    while True:
+        try:
+            event = operation.throw(throw) if throw else next(operation)
+        except StopIteration as end:
+            return end.value, points
+        throw = None
+        try:
+            if isinstance(event, Point):
+                points.add(event)
+                active.add_point(event.series, event.step, event.value)
+            watch.event(event)
+        except KeyboardInterrupt as stop:
+            throw = stop
+
+
+def tidy(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+    """Let a failed method hold nothing: IPython keeps the traceback, and frames keep tensors.
+
+    An `FmagicError` is raised anew without its history; any other error keeps its stack, whose
+    frames are emptied.
+    """
+
+    @wraps(method)
+    def tidied(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return method(self, *args, **kwargs)
+        except FmagicError as error:
+            traceback.clear_frames(error.__traceback__)
+            failure: FmagicError = error.with_traceback(None)
+            failure.__context__ = failure.__cause__ = None
+        except BaseException as error:
+            traceback.clear_frames(error.__traceback__)
+            raise
+        raise failure
+
+    return tidied
+
+
+def as_shortage(error: BaseException, device: Any, advice: str) -> OutOfMemoryError | None:
+    """Return the error to raise if memory ran out; `None` if it was something else."""
+    from fmagic.models.devices import detect
+    from fmagic.models.memory import is_shortage, shortage_message
+
+    if not is_shortage(error):
+        return None
+    traceback.clear_frames(error.__traceback__)
+    return OutOfMemoryError(shortage_message(detect(device), advice))

@@ -1,0 +1,106 @@
+"""The error tree, and the one way a wrong word is answered.
+
+    FmagicError
+    ├── OptionError            an option or its value
+    ├── TemplateError          the text of a cell
+    │   └── ContextLengthError longer than the model can read
+    ├── DataError              a table
+    ├── ModelError             a model
+    │   ├── ModelNotFoundError no such model
+    │   ├── OfflineError       it is not on this disk and there is no network
+    │   ├── UnsafeModelError   it wants pickle or its own code to run
+    │   ├── UnsuitableModelError  it cannot do what was asked
+    │   └── OutOfMemoryError   it does not, or did not, fit
+    ├── TrainingError          a fine-tuning that cannot work
+    ├── LogError               a run that is not in the log
+    └── Interrupted            stopped by the user; what was done is in `.result`
+
+Every message says what is wrong and what to do next. In a notebook the message alone is shown,
+without a stack, and the cell fails.
+"""
+
+from __future__ import annotations
+
+import difflib
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+
+class FmagicError(Exception):
+    """Base of every failure that a user can cause or mend."""
+
+    def _render_traceback_(self) -> list[str]:
+        """IPython calls this instead of formatting a stack."""
+        return [f"{type(self).__name__}: {self}"]
+
+
+class OptionError(FmagicError):
+    """An unknown option, or a value that it does not take."""
+
+
+class TemplateError(FmagicError):
+    """A template that cannot be read, or a name in it that is not defined."""
+
+
+class ContextLengthError(TemplateError):
+    """A text of more tokens than the model can read."""
+
+
+class DataError(FmagicError):
+    """A table that cannot be read or lacks what the template asks for."""
+
+
+class ModelError(FmagicError):
+    """A model that cannot be found, loaded or used."""
+
+
+class ModelNotFoundError(ModelError):
+    """No model of that name, folder or address."""
+
+
+class OfflineError(ModelError):
+    """The model is not on this disk, and the hub cannot be reached."""
+
+
+class UnsafeModelError(ModelError):
+    """Loading would run pickled data or code from the model's repository."""
+
+
+class UnsuitableModelError(ModelError):
+    """The model is of a kind that cannot do this."""
+
+
+class OutOfMemoryError(ModelError):
+    """The work does not fit, or did not fit, into memory."""
+
+
+class TrainingError(FmagicError):
+    """A fine-tuning that would learn nothing, or that failed."""
+
+
+class LogError(FmagicError):
+    """A run that the log does not know."""
+
+
+class Interrupted(FmagicError):  # noqa: N818 - it reports a wish of the user, not a fault
+    """The user pressed Stop. What was done until then is in `result`."""
+
+    def __init__(self, message: str, result: Any = None) -> None:
+        super().__init__(message)
+        self.result = result
+
+
+class FmagicWarning(UserWarning):
+    """Something was skipped or degraded, and the work went on."""
+
+
+def did_you_mean(word: str, options: Iterable[str], *, limit: int = 3) -> str:
+    """Return `" Did you mean 'a' or 'b'?"` for the options nearest to `word`, else `""`."""
+    names = list(dict.fromkeys(options))
+    lowered = {name.lower(): name for name in names}
+    near = difflib.get_close_matches(word.lower(), list(lowered), n=limit, cutoff=0.55)
+    if not near:
+        return ""
+    return f" Did you mean {' or '.join(repr(lowered[name]) for name in near)}?"

@@ -1,0 +1,1 @@
+"""Models: what can be loaded, whether it fits, and how it answers."""

@@ -1,0 +1,100 @@
+"""Turns to the text that a model reads: its own chat template, or plain text for a base model."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fmagic.errors import TemplateError
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from fmagic.template import Turn
+
+BETWEEN_TURNS = "\n\n"
+
+
+@dataclass(frozen=True, slots=True)
+class Rendered:
+    """The text before an answer, and how an answer is written after it.
+
+    Attributes:
+        text: what the model reads, ready for its answer.
+        special: whether `text` already holds the tokens that begin a sequence.
+        answer_prefix: what stands between `text` and an answer.
+        answer_suffix: what the chat template puts after an answer, empty for plain text.
+    """
+
+    text: str
+    special: bool
+    answer_prefix: str = ""
+    answer_suffix: str = ""
+
+
+def render(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
+    """Render turns so that an answer of the assistant comes next.
+
+    A model with a chat template gets it. Without one, a single user turn is taken as it is, for the
+    model to go on with; several turns stand in paragraphs of their own.
+
+    Raises:
+        TemplateError: the chat template refuses these turns.
+    """
+    if getattr(tokenizer, "chat_template", None):
+        return _by_template(tokenizer, turns)
+    if len(turns) == 1:
+        text = turns[0].text
+        return Rendered(text, special=False, answer_prefix="" if text[-1:].isspace() else " ")
+    return Rendered(
+        "".join(turn.text + BETWEEN_TURNS for turn in turns),
+        special=False,
+    )
+
+
+def _by_template(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
+    messages = [{"role": turn.role, "content": turn.text} for turn in turns]
+    try:
+        text = _apply(tokenizer, messages)
+    except Exception as error:  # noqa: BLE001 - a template may raise anything of its own
+        merged = _merge_system(messages)
+        if merged == messages:
+            raise TemplateError(
+                f"The model's chat template refuses these turns: {error}. "
+                "Most templates want user: and assistant: in turns, beginning with user:."
+            ) from None
+        messages = merged
+        try:
+            text = _apply(tokenizer, messages)
+        except Exception as second:  # noqa: BLE001 - as above
+            raise TemplateError(
+                f"The model's chat template refuses these turns: {second}."
+            ) from None
+    return Rendered(text, special=True, answer_suffix=_suffix(tokenizer, messages, text))
+
+
+def _apply(tokenizer: Any, messages: list[dict[str, str]], *, ready: bool = True) -> str:
+    # A template that knows no `enable_thinking` ignores it. Answers are scored and tuned on as they
+    # stand, so a model that can think first is asked not to.
+    text: str = tokenizer.apply_chat_template(
+        messages, tokenize=False, add_generation_prompt=ready, enable_thinking=False
+    )
+    return text
+
+
+def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
+    """Put the system text before the first user text, for templates without a system role."""
+    if len(messages) < 2 or messages[0]["role"] != "system" or messages[1]["role"] != "user":  # noqa: PLR2004 - a system and a user turn
+        return messages
+    content = messages[0]["content"] + BETWEEN_TURNS + messages[1]["content"]
+    return [{"role": "user", "content": content}, *messages[2:]]
+
+
+def _suffix(tokenizer: Any, messages: list[dict[str, str]], before: str) -> str:
+    """Return what the template writes after an answer: its end-of-turn marks."""
+    probe = "ANSWER"
+    try:
+        whole = _apply(tokenizer, [*messages, {"role": "assistant", "content": probe}], ready=False)
+    except Exception:  # noqa: BLE001 - a template that takes no answer has no suffix
+        return ""
+    return whole[len(before) + len(probe) :] if whole.startswith(before + probe) else ""

@@ -1,0 +1,135 @@
+"""The probability of each of a few given answers, instead of free text.
+
+An answer's score is the log-probability of exactly its tokens and of the end of the turn after
+them, so a choice that begins another one competes fairly. The prompt is read once, whatever the
+number of choices.
+"""
+
+from __future__ import annotations
+
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fmagic.models.cache import repeat
+from fmagic.models.decoding import LIKE_LENGTH, Decoder
+from fmagic.models.sampling import Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MOST_ROWS = 64
+
+
+def choose_by_cache(
+    decoder: Decoder,
+    prompts: Sequence[Sequence[int]],
+    choices: Sequence[Sequence[int]],
+    *,
+    batch_tokens: int,
+) -> Iterator[tuple[int, list[float]]]:
+    """Score choices with a model whose memory can be repeated for each of them.
+
+    Args:
+        decoder: of the model.
+        prompts: token ids of each prompt.
+        choices: token ids of each choice, with the token that ends it.
+        batch_tokens: most tokens read at once.
+
+    Yields:
+        `(index, log-probabilities)` with one figure a choice, the longest prompts first.
+    """
+    prefix = decoder.read_prefix(prompts)
+    order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+    start = 0
+    while start < len(order):
+        longest = len(prompts[order[start]])
+        size = max(1, min(MOST_ROWS, batch_tokens // (longest + sum(map(len, choices)))))
+        group = [
+            index
+            for index in order[start : start + size]
+            if len(prompts[index]) - prefix.length >= LIKE_LENGTH * (longest - prefix.length)
+        ]
+        start += len(group)
+        rows = [decoder.row(index, prompts[index], Sampling(max_tokens=1), 0) for index in group]
+        batch = decoder.read(rows, prefix)
+        first = torch.log_softmax(batch.logits.float(), dim=-1)
+        scores = first[:, [choice[0] for choice in choices]]
+        longest_choice = max(map(len, choices)) - 1
+        if longest_choice:
+            inputs, targets, known = _continuations(choices, len(group), first.device)
+            mask = torch.cat([batch.mask.repeat_interleave(len(choices), dim=0), known], dim=1)
+            steps = torch.arange(longest_choice, device=first.device)
+            positions = batch.lengths.repeat_interleave(len(choices))[:, None] + steps
+            logits = decoder.forward(
+                inputs, mask, positions, repeat(batch.cache, len(choices)), all_logits=True
+            )
+            scores = scores + _gathered(logits, targets, known).view(len(group), len(choices))
+        yield from zip(group, scores.tolist(), strict=True)
+
+
+@torch.inference_mode()
+def _whole(
+    network: Any, prompts: list[Sequence[int]], choices: Sequence[Sequence[int]], start: int | None
+) -> torch.Tensor:
+    """Score the choices of prompts of one length; shape `(prompts, choices)`.
+
+    `start` begins the decoder of an encoder-decoder and is `None` for a causal model.
+    """
+    device = network.get_input_embeddings().weight.device
+    ids = torch.tensor([list(prompt) for prompt in prompts], device=device)
+    ids = ids.repeat_interleave(len(choices), dim=0)
+    inputs, targets, known = _continuations([[0, *c] for c in choices], len(prompts), device)
+    if start is None:
+        whole = torch.cat([ids, inputs[:, 1:]], dim=1)
+        logits = network(input_ids=whole, use_cache=False).logits[:, ids.shape[1] - 1 :]
+    else:
+        inputs[:, 0] = start
+        logits = network(input_ids=ids, decoder_input_ids=inputs, use_cache=False).logits
+    return _gathered(logits, targets, known).view(len(prompts), len(choices))
+
+
+def choose_by_text(
+    network: Any,
+    prompts: Sequence[Sequence[int]],
+    choices: Sequence[Sequence[int]],
+    *,
+    decoder_start: int | None,
+    batch_tokens: int,
+) -> Iterator[tuple[int, list[float]]]:
+    """Score choices with any other model, reading the prompt again for each choice."""
+    order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+    for length, same in groupby(order, key=lambda index: len(prompts[index])):
+        indices = list(same)
+        size = max(1, batch_tokens // (length * len(choices) + sum(map(len, choices))))
+        for start in range(0, len(indices), size):
+            part = indices[start : start + size]
+            scores = _whole(network, [prompts[i] for i in part], choices, decoder_start)
+            yield from zip(part, scores.tolist(), strict=True)
+
+
+def _continuations(
+    choices: Sequence[Sequence[int]], rows: int, device: torch.device
+) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    """Return inputs, targets and mask of all choices but their first token, for each row.
+
+    Each has shape `(rows * choices, longest choice - 1)`, padded on the right.
+    """
+    longest = max(map(len, choices)) - 1
+    inputs, targets, known = [], [], []
+    for choice in choices:
+        missing = [0] * (longest - len(choice) + 1)
+        inputs.append([*choice[:-1], *missing])
+        targets.append([*choice[1:], *missing])
+        known.append([1] * (len(choice) - 1) + missing)
+    one, two, three = (
+        torch.tensor(table, device=device).repeat(rows, 1) for table in (inputs, targets, known)
+    )
+    return one, two, three
+
+
+def _gathered(logits: torch.Tensor, targets: torch.Tensor, known: torch.Tensor) -> torch.Tensor:
+    """Sum the log-probabilities of the targets that are no padding; shape `(rows,)`."""
+    each = torch.log_softmax(logits[:, : targets.shape[1]].float(), dim=-1)
+    return (each.gather(-1, targets[..., None]).squeeze(-1) * known).sum(dim=-1)

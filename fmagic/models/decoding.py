@@ -1,0 +1,336 @@
+"""The in-kernel runtime: many prompts through one causal model, token by token.
+
+Rows are read in groups of like length, so that little is padding; what all prompts begin with is
+read once; rows write together, and a row that has finished leaves at once and makes room for the
+next. One prompt alone takes the same way without a mask, which is what makes it as fast as the
+model itself. This works for models whose memory is keys and values of attention (see `cache`); the
+others go through `generating`.
+
+The scheduling follows Orca (Yu et al., OSDI 2022) in letting rows join and leave between two
+tokens.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections import deque
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fmagic.models.cache import expand, is_sliding, join, keep, new_cache, tokens_in
+from fmagic.models.detokenize import Detokenizer
+from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Iterator, Sequence
+
+    from transformers import Cache
+
+MOST_ROWS = 128
+SHORTEST_PREFIX = 16  # tokens; a shorter one costs more to copy than to read
+LIKE_LENGTH = 0.8  # rows of one reading group are at least this share of the longest
+
+
+@dataclass(slots=True)
+class Row:
+    """One prompt on its way."""
+
+    index: int
+    prompt: Sequence[int]
+    most: int
+    stream: random.Random
+    text: Detokenizer
+    tokens: list[int] = field(default_factory=list)
+
+    def completion(self, finish: Finish) -> Completion:
+        """Close the text and count."""
+        return Completion(self.text.text.strip(), len(self.prompt), len(self.tokens), finish)
+
+
+@dataclass(slots=True)
+class Batch:
+    """Rows that write together.
+
+    `mask` has shape `(rows, columns)`, 1 for a token and 0 for padding; `lengths` and `logits` are
+    the tokens of each row so far and the scores of its next token.
+    """
+
+    rows: list[Row]
+    cache: Cache
+    mask: torch.Tensor
+    lengths: torch.Tensor
+    logits: torch.Tensor
+    padded: bool
+
+    def add(self, other: Batch) -> None:
+        """Take in the rows of another batch."""
+        join(self.cache, other.cache)
+        columns = max(self.mask.shape[1], other.mask.shape[1])
+        self.mask = torch.cat(
+            [
+                torch.nn.functional.pad(mask, (columns - mask.shape[1], 0))
+                for mask in (self.mask, other.mask)
+            ]
+        )
+        self.lengths = torch.cat([self.lengths, other.lengths])
+        self.logits = torch.cat([self.logits, other.logits])
+        self.rows += other.rows
+        self.padded = not bool(self.mask.all())
+
+    def select(self, places: list[int]) -> None:
+        """Keep only these rows, and no column that is padding for all of them."""
+        index = torch.tensor(places, device=self.mask.device)
+        self.mask = self.mask.index_select(0, index)
+        first = int(self.mask.any(dim=0).int().argmax()) if self.padded else 0
+        self.mask = self.mask[:, first:]
+        keep(self.cache, places, first)
+        self.lengths = self.lengths.index_select(0, index)
+        self.logits = self.logits.index_select(0, index)
+        self.rows = [self.rows[place] for place in places]
+        self.padded = self.padded and not bool(self.mask.all())
+
+
+@dataclass(frozen=True, slots=True)
+class Prefix:
+    """What all prompts begin with, read once."""
+
+    length: int
+    cache: Cache | None
+
+
+class Decoder:
+    """Runs prompts through one causal model.
+
+    Args:
+        network: the model, without a wrapper of peft around it.
+        tokenizer: of the model.
+        end_tokens: tokens that end an answer.
+        context_length: most tokens of prompt and answer together.
+        batch_tokens: most tokens read at once, padding included; four times as many are
+            remembered at once.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: Any,
+        *,
+        end_tokens: frozenset[int],
+        context_length: int,
+        batch_tokens: int,
+    ) -> None:
+        self._network = network
+        self._config = network.config
+        self._tokenizer = tokenizer
+        self._end_tokens = end_tokens
+        self._context_length = context_length
+        self._batch_tokens = batch_tokens
+        self._device = network.get_input_embeddings().weight.device
+        accepted = inspect.signature(network.forward).parameters
+        self._takes_positions = "position_ids" in accepted
+        self._takes_logit_count = "logits_to_keep" in accepted
+        # A shared prefix leaves a gap between itself and a padded rest. Windows and ALiBi count
+        # columns, so the gap would shift what they see.
+        self._may_share = (
+            self._takes_positions
+            and not is_sliding(self._config)
+            and not getattr(self._config, "alibi", False)
+        )
+
+    def run(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
+    ) -> Iterator[tuple[int, str, Completion | None]]:
+        """Answer every prompt.
+
+        Args:
+            prompts: token ids of each.
+            sampling: how to choose tokens and when to stop.
+            first_row: number of the first prompt, which seeds its random stream.
+
+        Yields:
+            `(index, new text, completion)` in the order in which things happen; the completion
+            comes with the last text of a row.
+        """
+        prefix = self.read_prefix(prompts)
+        waiting = deque(
+            sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
+        )
+        batch: Batch | None = None
+        while waiting or batch:
+            while waiting and (
+                group := self._next_group(waiting, prompts, batch, prefix, sampling)
+            ):
+                read = self.read(
+                    [self.row(i, prompts[i], sampling, first_row + i) for i in group], prefix
+                )
+                if batch is None:
+                    batch = read
+                else:
+                    batch.add(read)
+            assert batch is not None
+            tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
+            staying = []
+            for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
+                text, finish = self._take(row, token)
+                if finish is None:
+                    staying.append(place)
+                    if text:
+                        yield row.index, text, None
+                else:
+                    yield row.index, text, row.completion(finish)
+            if not staying:
+                batch = None
+            else:
+                if len(staying) < len(batch.rows):
+                    batch.select(staying)
+                    tokens = tokens[torch.tensor(staying, device=tokens.device)]
+                self._write(batch, tokens)
+
+    def row(self, index: int, prompt: Sequence[int], sampling: Sampling, number: int) -> Row:
+        """Prepare one prompt; `number` seeds its random stream."""
+        return Row(
+            index,
+            prompt,
+            min(sampling.max_tokens, self._context_length - len(prompt)),
+            stream_of(sampling.seed, number),
+            Detokenizer(self._tokenizer, sampling.stop),
+        )
+
+    def _take(self, row: Row, token: int) -> tuple[str, Finish | None]:
+        row.tokens.append(token)
+        if token in self._end_tokens:
+            return row.text.close(), "stop"
+        text = row.text.push(token)
+        if row.text.stopped:
+            return text, "stop"
+        if len(row.tokens) >= row.most:
+            text += row.text.close()
+            return text, "stop" if row.text.stopped else "length"
+        return text, None
+
+    def _next_group(
+        self,
+        waiting: deque[int],
+        prompts: Sequence[Sequence[int]],
+        batch: Batch | None,
+        prefix: Prefix,
+        sampling: Sampling,
+    ) -> list[int]:
+        """Take the next rows to read together off `waiting`; none if there is too little room."""
+        longest = len(prompts[waiting[0]])
+        rows = len(batch.rows) if batch else 0
+        columns = max(longest, batch.mask.shape[1] if batch else 0) + sampling.max_tokens
+        room = min(MOST_ROWS, 4 * self._batch_tokens // columns) - rows
+        if batch is not None and room < min(len(waiting), MOST_ROWS // 4):
+            return []
+        fresh = longest - prefix.length
+        most = max(1, min(room, self._batch_tokens // fresh))
+        group = []
+        while (
+            waiting
+            and len(group) < most
+            and len(prompts[waiting[0]]) - prefix.length >= LIKE_LENGTH * fresh
+        ):
+            group.append(waiting.popleft())
+        return group
+
+    def read_prefix(self, prompts: Sequence[Sequence[int]]) -> Prefix:
+        """Read what all prompts begin with, if that is worth it."""
+        if len(prompts) < 2 or not self._may_share:  # noqa: PLR2004 - one prompt shares nothing
+            return Prefix(0, None)
+        low, high = min(prompts), max(prompts)  # all others lie between these two
+        most = min(map(len, prompts)) - 1  # every row reads at least one token of its own
+        length = next(
+            (place for place in range(most) if low[place] != high[place]),
+            most,
+        )
+        if length < SHORTEST_PREFIX:
+            return Prefix(0, None)
+        ids = torch.tensor([low[:length]], device=self._device)
+        cache = new_cache(self._config)
+        self._forward_chunks(ids, None, torch.arange(length, device=self._device)[None], cache)
+        return Prefix(length, cache)
+
+    def read(self, rows: list[Row], prefix: Prefix | None = None) -> Batch:
+        """Read the prompts of these rows; their next tokens can be chosen then."""
+        known = prefix.length if prefix else 0
+        fresh = [row.prompt[known:] for row in rows]
+        longest = max(map(len, fresh))
+        padding = self._tokenizer.pad_token_id or 0
+        ids = torch.tensor(
+            [[padding] * (longest - len(part)) + list(part) for part in fresh], device=self._device
+        )
+        mask = torch.ones((len(rows), known + longest), dtype=torch.long, device=self._device)
+        for place, part in enumerate(fresh):
+            mask[place, known : known + longest - len(part)] = 0
+        padded = any(len(part) < longest for part in fresh)
+        if prefix and prefix.cache is not None:
+            cache = expand(prefix.cache, len(rows))
+        else:
+            cache = new_cache(self._config)
+        positions = (mask.cumsum(dim=1) - 1).clamp(min=0)[:, known:]
+        logits = self._forward_chunks(ids, mask if padded else None, positions, cache)
+        lengths = torch.tensor([len(row.prompt) for row in rows], device=self._device)
+        return Batch(rows, cache, mask, lengths, logits, padded)
+
+    def _write(self, batch: Batch, tokens: torch.Tensor) -> None:
+        batch.mask = torch.nn.functional.pad(batch.mask, (0, 1), value=1)
+        batch.logits = self.forward(
+            tokens[:, None],
+            batch.mask if batch.padded else None,
+            batch.lengths[:, None],
+            batch.cache,
+        )
+        batch.lengths = batch.lengths + 1
+
+    def _forward_chunks(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None,
+        positions: torch.Tensor,
+        cache: Cache,
+    ) -> torch.Tensor:
+        """Read `ids` in pieces of at most `batch_tokens`, so that memory stays bounded."""
+        size = max(1, self._batch_tokens // ids.shape[0])
+        for start in range(0, ids.shape[1], size):
+            end = min(start + size, ids.shape[1])
+            columns = tokens_in(cache) + end - start
+            logits = self.forward(
+                ids[:, start:end],
+                None if mask is None else mask[:, :columns],
+                positions[:, start:end],
+                cache,
+            )
+        return logits
+
+    # A decorator and not a `with` in `run`: a generator would leave the mode on between two items.
+    @torch.inference_mode()
+    def forward(
+        self,
+        ids: torch.Tensor,
+        mask: torch.Tensor | None,
+        positions: torch.Tensor,
+        cache: Cache,
+        *,
+        all_logits: bool = False,
+    ) -> torch.Tensor:
+        """Read `ids` after what `cache` holds.
+
+        Returns:
+            Scores of the next token, shape `(rows, vocabulary)`; with `all_logits` those after
+            each of the tokens, shape `(rows, tokens, vocabulary)`.
+        """
+        options: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
+        if self._takes_logit_count and not all_logits:
+            options["logits_to_keep"] = 1
+        logits: torch.Tensor = self._network(
+            input_ids=ids,
+            attention_mask=mask,
+            past_key_values=cache,
+            use_cache=True,
+            **options,
+        ).logits
+        return logits if all_logits else logits[:, -1]

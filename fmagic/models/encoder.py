@@ -1,0 +1,114 @@
+"""Texts to vectors, with an encoder or with the states of a language model."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fmagic.errors import ContextLengthError
+from fmagic.models.loaded import Loaded
+from fmagic.models.pooling import Pooling, pool, read_pooling
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    import numpy as np
+
+# Tokens of one pass. More keeps no processor busier and falls out of its caches.
+BATCH_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
+LEAST_FULL = 0.9  # at most a tenth of a batch is padding
+
+
+class Encoder(Loaded):
+    """A model that makes vectors and writes no text; made by `fmagic.models.loader.load`."""
+
+
+def pooling_of(model: Loaded) -> Pooling:
+    """Return how the model's token states become one vector."""
+    return read_pooling(model.folder, default="last" if model.kind == "causal" else "mean")
+
+
+def tokenize(model: Loaded, texts: Sequence[str], *, truncate: bool = False) -> list[list[int]]:
+    """Return the token ids of each text, as `embed` reads them.
+
+    Raises:
+        ContextLengthError: a text is longer than the model reads, and `truncate` is false.
+    """
+    limit = model.context_length
+    if (longest := pooling_of(model).longest) is not None:
+        limit = min(limit, longest)
+    options: dict[str, Any] = {"truncation": True, "max_length": limit} if truncate else {}
+    ids: list[list[int]] = model.tokenizer(list(texts), verbose=False, **options)["input_ids"]
+    over = [row for row, tokens in enumerate(ids) if len(tokens) > limit]
+    if over:
+        raise ContextLengthError(
+            f"{len(over):,} of {len(ids):,} texts are too long: text {over[0] + 1} is "
+            f"{len(ids[over[0]]):,} tokens and {model.name} reads at most {limit:,}. "
+            "Split them, or add --truncate to cut them at the end."
+        )
+    nothing = [model.tokenizer.eos_token_id or model.tokenizer.pad_token_id or 0]
+    return [tokens or nothing for tokens in ids]
+
+
+def embed(
+    model: Loaded, ids: Sequence[Sequence[int]], *, batch_tokens: int | None = None
+) -> Iterator[tuple[list[int], np.ndarray]]:
+    """Make one vector of length 1 for each text.
+
+    Args:
+        model: an encoder, or a language model whose last hidden states are pooled.
+        ids: token ids of each text, from `tokenize`.
+        batch_tokens: most tokens of one pass, padding included; `None` takes what suits the device.
+
+    Yields:
+        `(places, vectors)`: which texts, and their vectors, float32 of shape `(len(places), d)`.
+        The longest texts come first, so a shortage of memory shows at once.
+    """
+    mode = pooling_of(model).mode
+    body = _body(model)
+    device = model.network.get_input_embeddings().weight.device
+    budget = batch_tokens or BATCH_TOKENS.get(device.type, BATCH_TOKENS["cpu"])
+    order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
+    start = 0
+    while start < len(order):
+        places = _next_batch(order, start, ids, budget)
+        start += len(places)
+        yield places, _forward(body, [ids[place] for place in places], mode, device)
+
+
+def _next_batch(
+    order: Sequence[int], start: int, ids: Sequence[Sequence[int]], budget: int
+) -> list[int]:
+    longest = len(ids[order[start]])
+    most = max(1, budget // longest)
+    filled = 0
+    places: list[int] = []
+    for place in order[start : start + most]:
+        filled += len(ids[place])
+        if filled < LEAST_FULL * longest * (len(places) + 1):
+            break
+        places.append(place)
+    return places
+
+
+@torch.inference_mode()
+def _forward(
+    body: Any, batch: Sequence[Sequence[int]], mode: Any, device: torch.device
+) -> np.ndarray:
+    longest = max(map(len, batch))
+    rows = torch.tensor([[*row, *[0] * (longest - len(row))] for row in batch], device=device)
+    mask = None
+    if any(len(row) < longest for row in batch):
+        lengths = torch.tensor([len(row) for row in batch], device=device)
+        mask = (torch.arange(longest, device=device) < lengths[:, None]).long()
+    states = body(input_ids=rows, attention_mask=mask).last_hidden_state
+    return pool(states, mask, mode).cpu().numpy()
+
+
+def _body(model: Loaded) -> Any:
+    """Return the part of the model whose output is states and not scores of tokens."""
+    network = model.network
+    if model.kind == "seq2seq":
+        return network.get_encoder()
+    return network.base_model if model.kind == "causal" else network

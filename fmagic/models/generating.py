@@ -1,0 +1,215 @@
+"""Models that `decoding` cannot run: recurrent states, encoder-decoders, caches of their own kind.
+
+They go through the `generate` of transformers, in batches of equal length, so that a recurrent
+state never reads padding. Text streams out of a worker thread that ends with its consumer.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import queue
+import threading
+from itertools import groupby
+from typing import TYPE_CHECKING, Any
+
+import torch
+from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+
+from fmagic.models.detokenize import Detokenizer
+from fmagic.models.sampling import Completion, Finish, Sampling, stream_of
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+MOST_ROWS = 64
+
+
+class _Streamer:
+    """Receives tokens from `generate`: the prompt's first, unless the model has an encoder."""
+
+    def __init__(self, *, skip_prompt: bool) -> None:
+        self.tokens: queue.SimpleQueue[int | BaseException | None] = queue.SimpleQueue()
+        self._skip = skip_prompt
+
+    def put(self, value: torch.Tensor) -> None:
+        if self._skip:
+            self._skip = False
+            return
+        for token in value.flatten().tolist():
+            self.tokens.put(token)
+
+    def end(self) -> None:
+        """`generate` calls this; the worker marks the end itself, also after an error."""
+
+
+class _Stop(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
+    """Ends `generate` at its next token once the event is set."""
+
+    def __init__(self, event: threading.Event) -> None:
+        self._event = event
+
+    def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
+        return torch.full((input_ids.shape[0],), self._event.is_set(), device=input_ids.device)
+
+
+class Generator:
+    """Runs prompts through `generate`.
+
+    Args:
+        network: causal model or encoder-decoder.
+        tokenizer: of the model.
+        end_tokens: tokens that end an answer.
+        context_length: most tokens of prompt and answer together.
+        batch_tokens: most tokens read at once.
+    """
+
+    def __init__(
+        self,
+        network: Any,
+        tokenizer: Any,
+        *,
+        end_tokens: frozenset[int],
+        context_length: int,
+        batch_tokens: int,
+    ) -> None:
+        self._network = network
+        self._tokenizer = tokenizer
+        self._end_tokens = end_tokens
+        self._context_length = context_length
+        self._batch_tokens = batch_tokens
+        self._has_encoder = bool(network.config.is_encoder_decoder)
+        self._device = network.get_input_embeddings().weight.device
+
+    def run(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
+    ) -> Iterator[tuple[int, str, Completion | None]]:
+        """Answer every prompt; see `decoding.Decoder.run`.
+
+        A prompt alone streams; rows of a table come when their batch has finished.
+        """
+        if len(prompts) == 1:
+            yield from self._stream(prompts[0], sampling, first_row)
+            return
+        order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+        for length, same in groupby(order, key=lambda index: len(prompts[index])):
+            indices = list(same)
+            size = max(1, min(MOST_ROWS, self._batch_tokens // length))
+            for start in range(0, len(indices), size):
+                part = indices[start : start + size]
+                outputs = self._generate([prompts[i] for i in part], sampling, first_row + part[0])
+                for index, tokens in zip(part, outputs, strict=True):
+                    text = Detokenizer(self._tokenizer, sampling.stop)
+                    yield index, *self._finish(text, tokens, len(prompts[index]))
+
+    def _finish(
+        self, text: Detokenizer, tokens: Sequence[int], prompt: int
+    ) -> tuple[str, Completion]:
+        finish: Finish = "length"
+        taken = 0
+        pieces = []
+        for token in tokens:
+            taken += 1
+            if token in self._end_tokens:
+                finish = "stop"
+                break
+            pieces.append(text.push(token))
+            if text.stopped:
+                break
+        pieces.append(text.close())
+        if text.stopped:
+            finish = "stop"
+        return "".join(pieces), Completion(text.text.strip(), prompt, taken, finish)
+
+    def _stream(
+        self, prompt: Sequence[int], sampling: Sampling, row: int
+    ) -> Iterator[tuple[int, str, Completion | None]]:
+        streamer = _Streamer(skip_prompt=True)
+        stopping = threading.Event()
+
+        def work() -> None:
+            try:
+                self._generate([prompt], sampling, row, streamer=streamer, stopping=stopping)
+                streamer.tokens.put(None)
+            except BaseException as error:  # noqa: BLE001 - handed to the consumer, who raises it
+                streamer.tokens.put(error)
+
+        worker = threading.Thread(target=work, name="fmagic-generate", daemon=True)
+        text = Detokenizer(self._tokenizer, sampling.stop)
+        taken = 0
+        finish: Finish = "length"
+        worker.start()
+        try:
+            while (token := streamer.tokens.get()) is not None:
+                if isinstance(token, BaseException):
+                    raise token
+                taken += 1
+                if token in self._end_tokens:
+                    finish = "stop"
+                    break
+                if new := text.push(token):
+                    yield 0, new, None
+                if text.stopped:
+                    finish = "stop"
+                    break
+        finally:
+            stopping.set()
+            worker.join()
+        rest = text.close()
+        if text.stopped:
+            finish = "stop"
+        yield 0, rest, Completion(text.text.strip(), len(prompt), taken, finish)
+
+    def decoder_start(self) -> int | None:
+        """Return the token that begins the output of an encoder-decoder."""
+        for config in (self._network.generation_config, self._network.config):
+            if (token := getattr(config, "decoder_start_token_id", None)) is not None:
+                return int(token)
+        return None
+
+    def _generate(
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        row: int,
+        *,
+        streamer: _Streamer | None = None,
+        stopping: threading.Event | None = None,
+    ) -> list[list[int]]:
+        """Return the new tokens of each prompt; all prompts have one length."""
+        ids = torch.tensor([list(prompt) for prompt in prompts], device=self._device)
+        read = 0 if self._has_encoder else ids.shape[1]
+        sampled = (
+            {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p}
+            if sampling.temperature
+            else {"do_sample": False}
+        )
+        config = GenerationConfig(
+            max_new_tokens=max(1, min(sampling.max_tokens, self._context_length - read)),
+            eos_token_id=sorted(self._end_tokens) or None,
+            pad_token_id=self._tokenizer.pad_token_id,
+            bos_token_id=self._tokenizer.bos_token_id,
+            decoder_start_token_id=self.decoder_start(),
+            **sampled,
+        )
+        criteria = StoppingCriteriaList([_Stop(stopping)]) if stopping else None
+        # `generate` draws from the global stream, so it is borrowed and put back.
+        devices = [self._device] if self._device.type == "cuda" else []
+        seeded = (
+            torch.random.fork_rng(devices=devices)
+            if sampling.temperature
+            else contextlib.nullcontext()
+        )
+        with seeded:
+            if sampling.temperature:
+                torch.manual_seed(stream_of(sampling.seed, row).getrandbits(31))
+            output = self._network.generate(
+                input_ids=ids,
+                attention_mask=torch.ones_like(ids),
+                generation_config=config,
+                streamer=streamer,
+                stopping_criteria=criteria,
+            )
+        # An encoder-decoder's output begins with the token that starts the decoder.
+        first = 1 if self._has_encoder else read
+        tokens: list[list[int]] = output[:, first:].tolist()
+        return tokens

@@ -1,0 +1,172 @@
+"""A loaded model that writes: causal, or sequence to sequence."""
+
+from __future__ import annotations
+
+import dataclasses
+import inspect
+from functools import cached_property
+from typing import TYPE_CHECKING, Any
+
+from fmagic.errors import ContextLengthError, UnsuitableModelError
+from fmagic.models.cache import is_plain
+from fmagic.models.chat import Rendered, render
+from fmagic.models.choosing import choose_by_cache, choose_by_text
+from fmagic.models.decoding import Decoder
+from fmagic.models.generating import Generator as Generating
+from fmagic.models.loaded import Loaded
+from fmagic.template import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
+
+    from fmagic.models.sampling import Completion, Sampling
+
+ELLIPSIS = "…"
+
+
+class LanguageModel(Loaded):
+    """A model that answers prompts; made by `fmagic.models.loader.load`."""
+
+    def render(self, turns: Sequence[Turn]) -> Rendered:
+        """Return the text before the model's answer to `turns`."""
+        return render(self.tokenizer, turns)
+
+    def tokens(self, rendered: Rendered) -> list[int]:
+        """Return the token ids of a rendered text, with what begins a sequence."""
+        ids: list[int] = self.tokenizer(
+            rendered.text, add_special_tokens=not rendered.special, verbose=False
+        )["input_ids"]
+        return ids
+
+    def encode(
+        self, turns: Sequence[Turn], *, reserve: int = 1, truncate: bool = False
+    ) -> list[int]:
+        """Return the token ids of a prompt.
+
+        Args:
+            turns: of the conversation, the answer not included.
+            reserve: tokens to leave free for the answer.
+            truncate: cut the last user turn at its end, if the prompt is too long.
+
+        Raises:
+            ContextLengthError: the prompt does not fit, and `truncate` is false or cannot help.
+        """
+        ids = self.tokens(self.render(turns))
+        most = self.context_length - reserve
+        if self.kind == "seq2seq":
+            most = self.context_length
+        if len(ids) <= most:
+            return ids
+        if not truncate:
+            raise ContextLengthError(
+                f"The text is {len(ids):,} tokens; {self.name} reads at most {most:,}. "
+                "Shorten it, or add --truncate to cut the last user turn at its end."
+            )
+        return self._truncated(list(turns), len(ids), most)
+
+    def _truncated(self, turns: list[Turn], length: int, most: int) -> list[int]:
+        place = max(
+            (i for i, turn in enumerate(turns) if turn.role == "user"), default=len(turns) - 1
+        )
+        text = self.tokenizer(turns[place].text, add_special_tokens=False, verbose=False)
+        kept: list[int] = text["input_ids"]
+        while length > most and kept:
+            # Cutting text can change how the rest is split, hence the loop and the spare token.
+            kept = kept[: max(0, len(kept) - (length - most) - 1)]
+            cut = self.tokenizer.decode(kept, skip_special_tokens=True) + ELLIPSIS
+            turns[place] = dataclasses.replace(turns[place], text=cut)
+            ids = self.tokens(self.render(turns))
+            length = len(ids)
+        if length > most:
+            raise ContextLengthError(
+                f"Without its last user turn the prompt is still {length:,} tokens; "
+                f"{self.name} reads at most {most:,}. Shorten the other turns."
+            )
+        return ids
+
+    @cached_property
+    def end_tokens(self) -> frozenset[int]:
+        """Tokens that end an answer: the model's, and the one its chat template writes."""
+        config = getattr(self.network, "generation_config", None)
+        named = getattr(config, "eos_token_id", None)
+        if named is None:
+            named = getattr(self.network.config, "eos_token_id", None)
+        tokens = {named} if isinstance(named, int) else set(named or ())
+        if self.tokenizer.eos_token_id is not None:
+            tokens.add(self.tokenizer.eos_token_id)
+        if (end := self.end_of_turn) is not None:
+            tokens.add(end)
+        return frozenset(int(token) for token in tokens)
+
+    @cached_property
+    def end_of_turn(self) -> int | None:
+        """The token that an answer is trained to end with; `None` if the model has none."""
+        suffix = self.render([Turn("user", "?")]).answer_suffix
+        special = set(self.tokenizer.all_special_ids)
+        if suffix:
+            ids = self.tokenizer(suffix, add_special_tokens=False)["input_ids"]
+            for token in ids:
+                if token in special:
+                    return int(token)
+        end: int | None = self.tokenizer.eos_token_id
+        return end
+
+    @cached_property
+    def _runner(self) -> Decoder | Generating:
+        takes_cache = "past_key_values" in inspect.signature(self.network.forward).parameters
+        plain = self.kind == "causal" and takes_cache and is_plain(self.network.config)
+        runner = Decoder if plain else Generating
+        return runner(
+            self.network,
+            self.tokenizer,
+            end_tokens=self.end_tokens,
+            context_length=self.context_length,
+            batch_tokens=self.batch_tokens,
+        )
+
+    def run(
+        self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
+    ) -> Iterator[tuple[int, str, Completion | None]]:
+        """Answer prompts; yields `(index, new text, completion)` as they come.
+
+        The completion is `None` until the last text of a row. Rows finish in any order.
+        """
+        self._must_write()
+        return self._runner.run(prompts, sampling, first_row=first_row)
+
+    def choose(
+        self, prompts: Sequence[Sequence[int]], choices: Sequence[str], *, answer_prefix: str = ""
+    ) -> Iterator[tuple[int, list[float]]]:
+        """Score each choice as the whole answer to each prompt.
+
+        Args:
+            prompts: token ids of each prompt.
+            choices: the answers to compare.
+            answer_prefix: what stands before an answer, from `render`.
+
+        Yields:
+            `(index, log-probabilities)` with one figure a choice, in any order of prompts.
+        """
+        self._must_write()
+        end = [] if self.end_of_turn is None else [self.end_of_turn]
+        ids = [
+            self.tokenizer(answer_prefix + choice, add_special_tokens=False)["input_ids"] + end
+            for choice in choices
+        ]
+        runner = self._runner
+        if isinstance(runner, Generating):
+            return choose_by_text(
+                self.network,
+                prompts,
+                ids,
+                decoder_start=runner.decoder_start() if self.kind == "seq2seq" else None,
+                batch_tokens=self.batch_tokens,
+            )
+        return choose_by_cache(runner, prompts, ids, batch_tokens=self.batch_tokens)
+
+    def _must_write(self) -> None:
+        if self.kind == "encoder":
+            raise UnsuitableModelError(
+                f"{self.name} is an encoder: it makes vectors and writes no text. "
+                "Use it with %%embed, or load a causal model for %%prompt, for example %model tiny."
+            )

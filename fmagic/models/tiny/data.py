@@ -1,0 +1,188 @@
+"""Batches of the bundled model's training: a pure function of settings and step.
+
+A chunk of batches is made from its own number alone, in another process, so a resumed run
+sees the same batches as an unbroken one.
+"""
+
+from __future__ import annotations
+
+import os
+import random
+from collections import deque
+from concurrent.futures import Future, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import lru_cache
+from multiprocessing import get_context
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from fmagic.models.tiny.tasks import load_tasks, paraphrase
+from fmagic.models.tiny.tokenizer import ASSISTANT, END, PAD, SYSTEM, USER, messages
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+    from pathlib import Path
+
+    from numpy.typing import NDArray
+
+    from fmagic.models.tiny.config import TrainConfig
+    from fmagic.models.tiny.tasks.base import Example
+
+AHEAD = 2
+"""Chunks made ahead of the training."""
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """Token ids (rows, length) and the flat positions whose hidden state predicts a token.
+
+    `pairs` holds ids (2 * pairs, length) of paraphrases, the second halves after the first,
+    or None.
+    """
+
+    ids: NDArray[np.int64]
+    positions: NDArray[np.int64]
+    targets: NDArray[np.int64]
+    weights: NDArray[np.float32]
+    pairs: NDArray[np.int64] | None
+
+
+@dataclass(frozen=True, slots=True)
+class _Row:
+    ids: list[int]
+    answer: list[float]  # weight of each token as a target; 0 in the prompt
+
+
+class BatchMaker:
+    """Makes the batches of one chunk."""
+
+    def __init__(self, config: TrainConfig, folder: Path) -> None:
+        from tokenizers import Tokenizer
+
+        self.config = config
+        self.tasks = load_tasks()
+        self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
+        special = {name: self.tokenizer.token_to_id(name) for name in (SYSTEM, USER, ASSISTANT)}
+        self._role = {name.strip("<|>"): number for name, number in special.items()}
+        self._end = self.tokenizer.token_to_id(END)
+        self._pad = self.tokenizer.token_to_id(PAD)
+
+    def chunk(self, number: int) -> list[list[Batch]]:
+        """Make the batches, one for each lane, of steps `number * chunk_steps` and following."""
+        config = self.config
+        rng = random.Random(f"{config.seed}-{number}")
+        first = number * config.chunk_steps
+        shares = dict.fromkeys(self.tasks, 1.0) | dict(config.shares)
+        if first < config.opening_steps:
+            shares |= dict(config.opening_shares)
+        spent = {name: rng.random() for name in self.tasks}
+        rows: list[_Row] = []
+        tokens = 0
+        parts = config.chunk_steps * config.lanes
+        while tokens < parts * config.lane_tokens:
+            drawn: list[Example] = []
+            for _ in range(64):
+                name = min(spent, key=lambda task: spent[task] / shares[task])
+                example = self.tasks[name].example(rng, "train")
+                drawn.append(example)
+                # About four characters a token: close enough to hold the shares.
+                spent[name] += sum(len(m["content"]) for m in messages(example)) / 4 + 8
+            for row in self._rows(drawn):
+                if len(row.ids) <= config.longest:
+                    rows.append(row)
+                    tokens += len(row.ids)
+        # Sorted by length there is little padding. Equal shares of the tokens make the groups.
+        rows.sort(key=lambda row: len(row.ids))
+        groups: list[list[_Row]] = [[] for _ in range(parts)]
+        before = 0
+        for row in rows:
+            groups[before * parts // tokens].append(row)
+            before += len(row.ids)
+        rng.shuffle(groups)
+        lanes = range(config.lanes)
+        return [
+            [self._batch(rng, groups[i * config.lanes + lane], first + i) for lane in lanes]
+            for i in range(config.chunk_steps)
+        ]
+
+    def _rows(self, examples: list[Example]) -> Iterator[_Row]:
+        said = [messages(example) for example in examples]
+        flat = [m["content"].strip() for conversation in said for m in conversation]
+        encoded = iter(self.tokenizer.encode_batch(flat, add_special_tokens=False))
+        for example, conversation in zip(examples, said, strict=True):
+            ids: list[int] = []
+            answer: list[float] = []
+            shown = example.given
+            for message in conversation:
+                piece = [*next(encoded).ids, self._end]
+                ids += [self._role[message["role"]], *piece]
+                learnt = message["role"] == "assistant" and shown <= 0
+                shown -= message["role"] == "assistant"
+                answer += [0.0, *[len(piece) ** -0.5 if learnt else 0.0] * len(piece)]
+            yield _Row(ids, answer)
+
+    def _batch(self, rng: random.Random, rows: list[_Row], step: int) -> Batch:
+        config = self.config
+        length = max(len(row.ids) for row in rows)
+        ids = np.full((len(rows), length), self._pad, dtype=np.int64)
+        weights = np.zeros((len(rows), length), dtype=np.float32)
+        for i, row in enumerate(rows):
+            ids[i, : len(row.ids)] = row.ids
+            prompt = [
+                config.prompt_weight if rng.random() < config.prompt_share else 0.0 for _ in row.ids
+            ]
+            weights[i, : len(row.ids)] = [a or p for a, p in zip(row.answer, prompt, strict=True)]
+        ahead = weights[:, 1:]
+        row_index, column = np.nonzero(ahead)
+        wanted = step >= config.pairs_from and step % config.pairs_every == 0
+        return Batch(
+            ids=ids,
+            positions=row_index * length + column,
+            targets=ids[row_index, column + 1],
+            weights=ahead[row_index, column],
+            pairs=self._pairs(rng) if wanted else None,
+        )
+
+    def _pairs(self, rng: random.Random) -> NDArray[np.int64]:
+        drawn = [paraphrase.pair(rng, "train") for _ in range(self.config.pairs)]
+        flat = [first for first, _ in drawn] + [second for _, second in drawn]
+        encoded = [e.ids for e in self.tokenizer.encode_batch(flat, add_special_tokens=False)]
+        length = -(-max(len(ids) for ids in encoded) // 16) * 16
+        padded = np.full((len(encoded), length), self._pad, dtype=np.int64)
+        for i, ids in enumerate(encoded):
+            padded[i, : len(ids)] = ids
+        return padded
+
+
+@lru_cache(maxsize=1)
+def _maker(config: TrainConfig, folder: Path) -> BatchMaker:
+    return BatchMaker(config, folder)
+
+
+def _chunk(config: TrainConfig, folder: Path, number: int) -> list[list[Batch]]:
+    return _maker(config, folder).chunk(number)
+
+
+def batches(config: TrainConfig, folder: Path, start: int, steps: int) -> Iterator[list[Batch]]:
+    """Yield the batches, one for each lane, of steps `start` to `steps - 1`, made in another process."""
+    if start >= steps:
+        return
+    per_chunk = config.chunk_steps
+    numbers = iter(range(start // per_chunk, -(-steps // per_chunk)))
+    with ProcessPoolExecutor(
+        1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(1,)
+    ) as pool:
+        coming: deque[Future[list[list[Batch]]]] = deque()
+        step = start - start % per_chunk
+        try:
+            while step < steps:
+                while len(coming) < AHEAD and (number := next(numbers, None)) is not None:
+                    coming.append(pool.submit(_chunk, config, folder, number))
+                for lanes in coming.popleft().result():
+                    if start <= step < steps:
+                        yield lanes
+                    step += 1
+        finally:
+            for future in coming:
+                future.cancel()

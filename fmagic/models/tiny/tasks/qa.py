@@ -1,0 +1,140 @@
+"""Questions about a short paragraph of facts; the answer is a part of the paragraph."""
+
+import random
+import re
+from dataclasses import dataclass
+from typing import ClassVar
+
+from fmagic.models.tiny.tasks import values
+from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
+
+_UNKNOWN = "unknown"
+_SUBJECT = "person"
+_SLOT = re.compile(r"\{([a-z_]+(?:#\d+)?)\}")
+
+
+@dataclass(frozen=True, slots=True)
+class _Fact:
+    kind: str
+    text: str
+    bound: dict[str, str]
+    questions: tuple[tuple[str, str], ...]
+
+
+class QuestionAnswering:
+    """Paragraphs of two to six facts, asked about in one or several turns."""
+
+    name: ClassVar[str] = "qa"
+
+    def __init__(self) -> None:
+        self._corpus = Corpus.load("qa")
+        groups = self._corpus.groups()
+        self._kinds = tuple(group[:-2] for group in groups if group.endswith("_s"))
+
+    def example(self, rng: random.Random, split: Split) -> Example:
+        """Make a paragraph and questions about it."""
+        facts = self._facts(rng, split, rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 6)))
+        text = " ".join(fact.text for fact in facts)
+        if values.chance(rng, 0.06):
+            return self._maybe_unknown(rng, split, facts, text)
+        several = values.chance(rng, 0.5)
+        count = rng.randint(2, 5) if several else 1
+        choices = [pair for fact in facts for pair in fact.questions]
+        rng.shuffle(choices)
+        asked = list(dict(choices[:count]).items())
+        return self._converse(rng, split, text, asked)
+
+    def _converse(
+        self, rng: random.Random, split: Split, text: str, asked: list[tuple[str, str]]
+    ) -> Example:
+        corpus = self._corpus
+        turns: list[Turn] = []
+        system = None
+        if values.chance(rng, 0.25):
+            pattern = corpus.pattern(rng, "system_context", split)
+            system = corpus.fill(rng, pattern, split, {"text": text})
+        elif values.chance(rng, 0.25):
+            system = corpus.pattern(rng, "system", split)
+        in_system = system is not None and text in system
+        for question, answer in asked:
+            form = "{question}"
+            if turns or not in_system:
+                form = corpus.pattern(rng, "follow" if turns else "single", split)
+            lower = question[0].lower() + question[1:]
+            given = {"text": text, "question": question, "question_lower": lower}
+            turns.append(Turn(corpus.fill(rng, form, split, given), answer))
+        return Example(self.name, system, tuple(turns))
+
+    def _maybe_unknown(
+        self, rng: random.Random, split: Split, facts: list[_Fact], text: str
+    ) -> Example:
+        question, answer = rng.choice(rng.choice(facts).questions)
+        if values.chance(rng, 0.5):
+            other = self._fact(rng, split, {fact.kind for fact in facts}, {}, facts)
+            question, answer = rng.choice(other.questions)[0], _UNKNOWN
+        form = self._corpus.pattern(rng, "unknown", split)
+        user = self._corpus.fill(rng, form, split, {"text": text, "question": question})
+        return Example(self.name, None, (Turn(user, answer),))
+
+    def _facts(self, rng: random.Random, split: Split, count: int) -> list[_Fact]:
+        """Draw facts of which no two share a value, but for one person they may all be about.
+
+        Several facts of one kind make distractors; facts about one person differ in kind.
+        """
+        subject: dict[str, str] = {}
+        if values.chance(rng, 0.35):
+            subject = {_SUBJECT: self._corpus.filler(rng, _SUBJECT, split)}
+        alike = rng.choice(self._kinds) if values.chance(rng, 0.3) else None
+        facts: list[_Fact] = []
+        while len(facts) < count:
+            used = {fact.kind for fact in facts if subject}
+            wanted = alike if alike and values.chance(rng, 0.6) and not subject else None
+            facts.append(self._fact(rng, split, used, subject, facts, wanted=wanted))
+        return facts
+
+    def _fact(
+        self,
+        rng: random.Random,
+        split: Split,
+        used: set[str],
+        subject: dict[str, str],
+        others: list[_Fact],
+        *,
+        wanted: str | None = None,
+    ) -> _Fact:
+        """Draw a fact whose values occur in no other fact, except those of the subject."""
+        taken = " ".join(fact.text for fact in others).lower()
+        values_taken = {v.lower() for fact in others for v in fact.bound.values()}
+        values_taken -= {v.lower() for v in subject.values()}
+        while True:
+            kind, wanted = wanted or rng.choice(self._kinds), None
+            pattern = self._corpus.pattern(rng, f"{kind}_s", split)
+            given = subject if f"{{{_SUBJECT}}}" in pattern else {}
+            said, bound = values.bind(self._corpus, rng, pattern, split, given)
+            fresh = [value.lower() for slot, value in bound.items() if slot not in given]
+            if (
+                kind in used
+                or len({*fresh}) < len(fresh)
+                or any(value in taken for value in fresh)
+                or any(value in said.lower() for value in values_taken)
+            ):
+                continue
+            said = said[0].upper() + said[1:]
+            if questions := self._questions(rng, split, kind, said, bound):
+                return _Fact(kind, said, bound, questions)
+
+    def _questions(
+        self, rng: random.Random, split: Split, kind: str, said: str, bound: dict[str, str]
+    ) -> tuple[tuple[str, str], ...]:
+        """Make the questions a fact can answer; answers stand in the text letter by letter."""
+        found: list[tuple[str, str]] = []
+        for pattern in self._corpus.patterns(f"{kind}_q", split):
+            if {*_SLOT.findall(pattern)} <= bound.keys():
+                text, _ = self._corpus.bind(rng, pattern, split, bound)
+                question, _, answer = text.partition(" => ")
+                if answer in said:
+                    found.append((question, answer))
+        return tuple(found)
+
+
+TASK = QuestionAnswering()

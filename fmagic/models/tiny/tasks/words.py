@@ -1,0 +1,50 @@
+"""Words of all kinds, for the tasks that are about copying rather than meaning."""
+
+import random
+from functools import lru_cache
+
+from fmagic.models.tiny.tasks.base import Corpus, Split, pseudo_word
+
+_SLOT_WORDS = 24
+
+
+@lru_cache(maxsize=2)
+def categories(split: Split) -> dict[str, tuple[str, ...]]:
+    """Return the listed words of each slot of the common corpus that has enough of them."""
+    common = Corpus.load("common")
+    found = {}
+    for slot in common.slots():
+        if len(common.fillers(slot, "train")) >= _SLOT_WORDS:
+            plain = [word for word in common.fillers(slot, split) if "{" not in word]
+            found[slot.replace("_", " ")] = tuple(plain)
+    return found
+
+
+def number(rng: random.Random) -> str:
+    """Draw a whole number, an amount or a code."""
+    kind = rng.random()
+    if kind < 0.5:
+        return str(rng.randint(0, 10 ** rng.randint(1, 4)))
+    if kind < 0.8:
+        return f"{rng.choice('$€£')}{rng.randint(1, 999)}.{rng.randint(0, 99):02d}"
+    letters = "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.randint(1, 3)))
+    return f"{letters}-{rng.randint(1, 9999)}"
+
+
+def word(rng: random.Random, split: Split) -> str:
+    """Draw a made-up word in upper or lower case, a listed word, or a number."""
+    kind = rng.random()
+    if kind < 0.5:
+        made_up = pseudo_word(rng, split)
+        return made_up if rng.random() < 0.6 else made_up.lower()
+    if kind < 0.88:
+        return rng.choice(categories(split)[rng.choice(tuple(categories(split)))])
+    return number(rng)
+
+
+def distinct(rng: random.Random, split: Split, count: int) -> list[str]:
+    """Draw different words."""
+    drawn: dict[str, None] = {}
+    while len(drawn) < count:
+        drawn[word(rng, split)] = None
+    return list(drawn)

@@ -1,0 +1,1 @@
+"""One file per verb. Operations yield events, return a result, and know nothing of IPython."""

@@ -1,0 +1,224 @@
+"""What an operation hands back: plain values, the record of the run, and a display of their own.
+
+The display of a result is the one bundle of its run (custom MIME, HTML, plain text). A result that
+was shown while it came about, by the live display of the same cell, does not show itself again.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+from fmagic.runs.card import bundle, card
+from fmagic.views import Curve, Fold, KeyValue, Stack, Table, Text, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from pathlib import Path
+
+    import numpy as np
+    import pandas as pd
+
+    from fmagic.runs.record import RunRecord
+    from fmagic.views import Block
+
+PREVIEW_ROWS = 10
+PREVIEW_COLUMNS = 6
+
+
+@dataclass(slots=True, eq=False)
+class Result:
+    """Base of all results.
+
+    Attributes:
+        run: the record of the run, as it stands in the log.
+    """
+
+    run: RunRecord
+    _shown: Any = field(default=None, init=False, repr=False)
+
+    def _body(self) -> Block:
+        raise NotImplementedError
+
+    def block(self) -> Block:
+        """Return the result over the card of its run."""
+        return Stack([self._body(), card(self.run)])
+
+    def mimebundle(self) -> dict[str, Any]:
+        """Return the display bundle: custom MIME, HTML and plain text."""
+        return bundle(self.run, self.block())
+
+    def shown(self, cell: object) -> None:
+        """Note that this cell's output holds the result already."""
+        self._shown = cell
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return self.mimebundle()
+
+    def _ipython_display_(self) -> None:
+        from IPython.core.getipython import get_ipython
+        from IPython.display import display
+
+        shell = get_ipython()  # type: ignore[no-untyped-call]  # IPython has it without types
+        if self._shown is None or shell is None or shell.execution_count != self._shown:
+            display(self.mimebundle(), raw=True)  # type: ignore[no-untyped-call]  # as above
+
+
+@dataclass(slots=True, eq=False)
+class Answer(Result):
+    """One answer.
+
+    Attributes:
+        text: what the model wrote.
+        probability: with choices, that of the answer among them.
+    """
+
+    text: str
+    probability: float | None = None
+
+    def __str__(self) -> str:
+        return self.text
+
+    def _body(self) -> Block:
+        return Text(self.text or "(an empty answer)", tone="normal" if self.text else "muted")
+
+
+@dataclass(slots=True, eq=False)
+class Answers(Result):
+    """One answer for each row of a table.
+
+    Attributes:
+        frame: the rows, in the caller's kind of frame, with the columns `answer` and, with
+            choices, `probability`.
+        texts: the answers alone; `None` where a row was skipped or not reached.
+    """
+
+    frame: Any
+    texts: list[str | None]
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def _body(self) -> Block:
+        return frame_block(self.frame)
+
+
+@dataclass(slots=True, eq=False)
+class Scores(Answers):
+    """How well answers met the expected ones.
+
+    Attributes:
+        scores: figures by name; `accuracy` comes with its 95% interval.
+        labels: for each expected label `(label, rows, correct)`.
+    """
+
+    scores: dict[str, float]
+    labels: list[tuple[str, int, int]]
+
+    def _body(self) -> Block:
+        low, high = self.scores.get("accuracy_low"), self.scores.get("accuracy_high")
+        pairs: list[tuple[str, object]] = []
+        if low is not None and high is not None:
+            accuracy = self.scores["accuracy"]
+            pairs.append(("accuracy", f"{accuracy:.1%} (95% interval {low:.1%} to {high:.1%})"))
+        shown = {"accuracy", "accuracy_low", "accuracy_high"}
+        pairs += [
+            (name.replace("_", " "), f"{value:.1%}" if 0 <= value <= 1 else number(value))
+            for name, value in self.scores.items()
+            if name not in shown
+        ]
+        blocks: list[Block] = [KeyValue(pairs)]
+        if self.labels:
+            rows = [(name, n, right, f"{right / n:.1%}") for name, n, right in self.labels]
+            blocks.append(Table(["label", "rows", "correct", "share"], rows))
+        blocks.append(Fold("answers", frame_block(self.frame)))
+        return Stack(blocks)
+
+
+@dataclass(slots=True, eq=False)
+class Vectors(Result):
+    """Vectors of texts.
+
+    Attributes:
+        vectors: float32 of shape `(n, d)`, each of length 1.
+        frame: the source rows.
+        texts: what was embedded.
+    """
+
+    vectors: np.ndarray
+    frame: Any
+    texts: Sequence[str]
+    neighbours: Sequence[Sequence[tuple[int, float]]] = field(default=(), repr=False)
+
+    def __len__(self) -> int:
+        return len(self.texts)
+
+    def _body(self) -> Block:
+        count, size = self.vectors.shape
+        rows = [
+            (i, self.texts[i], j if place == 0 else j, self.texts[j], f"{cosine:.3f}")
+            for i, near in enumerate(self.neighbours)
+            for place, (j, cosine) in enumerate(near[:1])
+        ]
+        head = Text(f"{count:,} vectors of {size:,} numbers", tone="muted")
+        if not rows:
+            return head
+        return Stack(
+            [
+                head,
+                Table(
+                    ["row", "text", "nearest", "text of the nearest", "cosine"],
+                    rows,
+                    total=count,
+                ),
+            ]
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Tuned(Result):
+    """A model that was tuned.
+
+    Attributes:
+        name: under which `%model` loads it; it is loaded and current already.
+        folder: where it is saved.
+        metrics: loss on the held-out rows before and after, speed, sizes.
+    """
+
+    name: str
+    folder: Path
+    metrics: Mapping[str, float]
+    series: Mapping[str, Sequence[tuple[float, float]]] = field(default_factory=dict, repr=False)
+    example: str = field(default="", repr=False)
+
+    def _body(self) -> Block:
+        pairs: list[tuple[str, object]] = [("model", self.name), ("folder", self.folder)]
+        pairs += [(key.replace("_", " "), number(value)) for key, value in self.metrics.items()]
+        blocks: list[Block] = [KeyValue(pairs)]
+        if self.series:
+            blocks.insert(0, Curve(self.series, x_label="step", y_label="loss"))
+        if self.example:
+            blocks.append(Fold("what is learned, on one example", Text(self.example, mono=True)))
+        return Stack(blocks)
+
+
+def frame_block(frame: Any) -> Block:
+    """Show the beginning of a pandas or polars frame; its last columns are kept, they are new."""
+    columns = [str(name) for name in frame.columns]
+    places = list(range(len(columns)))
+    if len(places) > PREVIEW_COLUMNS:
+        places = places[: PREVIEW_COLUMNS - 2] + places[-2:]
+    head = frame.head(PREVIEW_ROWS)
+    if hasattr(head, "itertuples"):
+        rows = [tuple(row) for row in head.itertuples(index=False, name=None)]
+    else:
+        rows = list(head.iter_rows())
+    return Table(
+        [columns[place] for place in places],
+        [[_cell(row[place]) for place in places] for row in rows],
+        total=len(frame),
+    )
+
+
+def _cell(value: object) -> object:
+    return number(value) if isinstance(value, float) else value
