@@ -6,14 +6,15 @@ was shown while it came about, by the live display of the same cell, does not sh
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, overload
 
-from fmagic.runs.card import bundle, card
+from fmagic.runs.card import bundle, card, table
 from fmagic.views import Curve, Fold, KeyValue, Stack, Table, Text, number
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     import numpy as np
@@ -148,31 +149,22 @@ class Vectors(Result):
     vectors: np.ndarray
     frame: Any
     texts: Sequence[str]
-    neighbours: Sequence[Sequence[tuple[int, float]]] = field(default=(), repr=False)
+    neighbours: Sequence[tuple[int, int, float]] = field(default=(), repr=False)
 
     def __len__(self) -> int:
         return len(self.texts)
 
     def _body(self) -> Block:
         count, size = self.vectors.shape
-        rows = [
-            (i, self.texts[i], j if place == 0 else j, self.texts[j], f"{cosine:.3f}")
-            for i, near in enumerate(self.neighbours)
-            for place, (j, cosine) in enumerate(near[:1])
-        ]
         head = Text(f"{count:,} vectors of {size:,} numbers", tone="muted")
-        if not rows:
+        if not self.neighbours:
             return head
-        return Stack(
-            [
-                head,
-                Table(
-                    ["row", "text", "nearest", "text of the nearest", "cosine"],
-                    rows,
-                    total=count,
-                ),
-            ]
-        )
+        rows = [
+            (i + 1, self.texts[i], j + 1, self.texts[j], f"{cosine:.3f}")
+            for i, j, cosine in self.neighbours
+        ]
+        columns = ["row", "text", "nearest", "its text", "cosine"]
+        return Stack([head, Table(columns, rows, total=count)])
 
 
 @dataclass(slots=True, eq=False)
@@ -222,3 +214,53 @@ def frame_block(frame: Any) -> Block:
 
 def _cell(value: object) -> object:
     return number(value) if isinstance(value, float) else value
+
+
+class View:
+    """A display with its data: what a magic that makes no run hands back.
+
+    Attributes:
+        data: what is shown, as plain values.
+    """
+
+    def __init__(self, block: Block, data: Any) -> None:
+        self._block = block
+        self.data = data
+
+    def __repr__(self) -> str:
+        return self._block.plain()
+
+    def _repr_html_(self) -> str:
+        return self._block.html()
+
+
+class Runs(Sequence["RunRecord"]):
+    """Records of runs, oldest first, shown as a table."""
+
+    def __init__(self, records: Sequence[RunRecord]) -> None:
+        self._records = list(records)
+
+    def __len__(self) -> int:
+        return len(self._records)
+
+    @overload
+    def __getitem__(self, place: int) -> RunRecord: ...
+    @overload
+    def __getitem__(self, place: slice) -> Runs: ...
+    def __getitem__(self, place: int | slice) -> RunRecord | Runs:
+        if isinstance(place, slice):
+            return Runs(self._records[place])
+        return self._records[place]
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """One row a run; nested fields and metrics have dotted names."""
+        import pandas as pd
+
+        return pd.json_normalize([record.dump() for record in self._records])
+
+    def __repr__(self) -> str:
+        return table(self._records).plain()
+
+    def _repr_html_(self) -> str:
+        return table(self._records).html()

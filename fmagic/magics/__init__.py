@@ -1,0 +1,150 @@
+"""One file per magic, found by its presence.
+
+A module here, or an entry point in the group `fmagic.magics`, holds
+
+    NAMES: dict[str, str]        name of each magic -> "line", "cell", or "line_cell" for a magic
+                                 whose line may hold free text instead of a cell
+    def arguments() -> Arguments
+    def run(call: Call) -> object
+
+`run` parses nothing and shows nothing: it resolves names, calls one method of the session and
+returns what it returned.
+"""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from dataclasses import dataclass
+from functools import cache
+from typing import TYPE_CHECKING, Any, Protocol
+
+from fmagic.errors import Interrupted, TemplateError
+
+if TYPE_CHECKING:
+    import argparse
+    from collections.abc import Iterator, Mapping
+
+    from fmagic.magics.arguments import Arguments
+    from fmagic.results import View
+    from fmagic.session import Session
+
+ENTRY_POINTS = "fmagic.magics"
+HELPERS = {"arguments"}  # modules of this folder that are no magic
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One use of a magic.
+
+    Attributes:
+        session: of the kernel.
+        values: what the line says.
+        body: the text of the cell, or the free text of a line magic.
+        name: under which the magic was called.
+    """
+
+    session: Session
+    values: argparse.Namespace
+    body: str
+    name: str
+
+    @property
+    def variables(self) -> Mapping[str, object]:
+        """The user's variables."""
+        return self.session.front.variables()
+
+    def template(self) -> str:
+        """Return the cell's template, or the saved one that it names; keep it if asked.
+
+        Raises:
+            TemplateError: the cell is empty, or it has a text and names a saved template too.
+        """
+        saved = self.values.template
+        if saved and self.body.strip():
+            raise TemplateError(
+                f"The cell has a text and names the template {saved!r}: leave one of them out."
+            )
+        text = self.session.saved_template(saved) if saved else self.body
+        if self.values.save:
+            self.session.save_template(self.values.save, text)
+        return text
+
+
+class Magic(Protocol):
+    """What a module in this folder offers."""
+
+    NAMES: dict[str, str]
+
+    def arguments(self) -> Arguments:
+        """Return the options of the magic."""
+
+    def run(self, call: Call) -> object:
+        """Do it and return the value of the cell."""
+
+
+def magics() -> Iterator[Magic]:
+    """Yield the built-in magics, then those of other packages."""
+    from importlib.metadata import entry_points
+
+    for module in pkgutil.iter_modules(__path__):
+        if module.name not in HELPERS:
+            yield importlib.import_module(f"{__name__}.{module.name}")  # type: ignore[misc]  # a module that satisfies Magic
+    for point in entry_points(group=ENTRY_POINTS):
+        yield point.load()
+
+
+def register(shell: Any, session: Any) -> None:
+    """Make all magics known to a shell.
+
+    Args:
+        shell: the IPython shell.
+        session: a function that returns the session; called at the first use of a magic, so that
+            loading the extension stays instant.
+    """
+    for magic in magics():
+        for name, kind in magic.NAMES.items():
+            shell.register_magic_function(_function(magic, name, kind, shell, session), kind, name)
+
+
+def _function(magic: Magic, name: str, kind: str, shell: Any, session: Any) -> Any:
+    from IPython.core.magic import no_var_expand
+
+    read = cache(magic.arguments)
+    free_text = kind == "line_cell"
+
+    def call(line: str, cell: str | None = None) -> object:
+        if cell is None and free_text:
+            values, body = read().read_text(line)
+        else:
+            values, body = read().read(line), cell or ""
+        if isinstance(values, str):
+            print(values)  # noqa: T201 - help is text for the reader of the cell
+            return None
+        out = getattr(values, "out", None)
+        try:
+            result = magic.run(Call(session(), values, body, name))
+        except Interrupted as stopped:
+            if out:
+                shell.user_ns[out] = stopped.result
+            raise
+        if out:
+            shell.user_ns[out] = result
+            return None
+        return result
+
+    call.__name__ = name
+    call.__doc__ = read().format_help()
+    # Braces and dollar signs in a prompt are the user's own; elsewhere {name} stands for a variable.
+    return no_var_expand(call) if free_text else call
+
+
+def overview() -> View:
+    """Return the list of magics with what each does."""
+    from fmagic.results import View
+    from fmagic.views import Table
+
+    rows = [
+        (parser.prog, parser.description) for magic in magics() for parser in [magic.arguments()]
+    ]
+    return View(Table(["magic", "what it does"], rows), rows)

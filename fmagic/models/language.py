@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmagic.errors import ContextLengthError, UnsuitableModelError
 from fmagic.models.cache import is_plain
@@ -124,6 +124,13 @@ class LanguageModel(Loaded):
             batch_tokens=self.batch_tokens,
         )
 
+    def answer_tokens(self, rendered: Rendered, answer: str) -> list[int]:
+        """Return the token ids of a whole answer after `rendered`, with the token that ends it."""
+        ids: list[int] = self.tokenizer(
+            rendered.answer_prefix + answer, add_special_tokens=False, verbose=False
+        )["input_ids"]
+        return ids if self.end_of_turn is None else [*ids, self.end_of_turn]
+
     def run(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
     ) -> Iterator[tuple[int, str, Completion | None]]:
@@ -135,34 +142,28 @@ class LanguageModel(Loaded):
         return self._runner.run(prompts, sampling, first_row=first_row)
 
     def choose(
-        self, prompts: Sequence[Sequence[int]], choices: Sequence[str], *, answer_prefix: str = ""
+        self, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]
     ) -> Iterator[tuple[int, list[float]]]:
         """Score each choice as the whole answer to each prompt.
 
         Args:
             prompts: token ids of each prompt.
-            choices: the answers to compare.
-            answer_prefix: what stands before an answer, from `render`.
+            choices: the answers to compare, as `answer_tokens` gives them.
 
         Yields:
             `(index, log-probabilities)` with one figure a choice, in any order of prompts.
         """
         self._must_write()
-        end = [] if self.end_of_turn is None else [self.end_of_turn]
-        ids = [
-            self.tokenizer(answer_prefix + choice, add_special_tokens=False)["input_ids"] + end
-            for choice in choices
-        ]
         runner = self._runner
         if isinstance(runner, Generating):
             return choose_by_text(
                 self.network,
                 prompts,
-                ids,
+                choices,
                 decoder_start=runner.decoder_start() if self.kind == "seq2seq" else None,
                 batch_tokens=self.batch_tokens,
             )
-        return choose_by_cache(runner, prompts, ids, batch_tokens=self.batch_tokens)
+        return choose_by_cache(runner, prompts, choices, batch_tokens=self.batch_tokens)
 
     def _must_write(self) -> None:
         if self.kind == "encoder":

@@ -10,6 +10,8 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
+from fmagic.errors import OptionError
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -29,6 +31,9 @@ class Sampling:
             sampling, Holtzman et al. 2020, arXiv:1904.09751).
         stop: strings at which the answer ends; the string itself is left out.
         seed: start of the random streams.
+
+    Raises:
+        OptionError: a value is out of its range.
     """
 
     max_tokens: int = 256
@@ -36,6 +41,14 @@ class Sampling:
     top_p: float = 1.0
     stop: tuple[str, ...] = ()
     seed: int = 0
+
+    def __post_init__(self) -> None:
+        if self.max_tokens < 1:
+            raise OptionError(f"--max-tokens must be at least 1, not {self.max_tokens}.")
+        if not 0 <= self.temperature < float("inf"):
+            raise OptionError(f"--temperature must be 0 or more, not {self.temperature}.")
+        if not 0 < self.top_p <= 1:
+            raise OptionError(f"--top-p must be above 0 and at most 1, not {self.top_p}.")
 
 
 @dataclass(slots=True)

@@ -34,6 +34,15 @@ class EmbedResult:
     seconds: float
     interrupted: bool
 
+    @property
+    def total(self) -> int:
+        """Number of texts."""
+        return int(self.vectors.shape[0])
+
+    def summary(self) -> dict[str, object]:
+        """Return what the record of the run says about the output."""
+        return {"table": {"rows": self.total, "dimensions": int(self.vectors.shape[1])}}
+
     def metrics(self) -> dict[str, float]:
         """Return the figures for the record of the run."""
         figures: dict[str, float] = {"input_tokens": self.input_tokens, "rows": self.done}
@@ -82,22 +91,22 @@ def embed(
     return EmbedResult(vectors, done, tokens, time.perf_counter() - start, interrupted)
 
 
-def neighbours(vectors: np.ndarray, count: int, *, most: int) -> list[list[tuple[int, float]]]:
-    """Return the nearest others of the first `most` texts.
+def neighbours(vectors: np.ndarray, *, most: int) -> list[tuple[int, int, float]]:
+    """Return the nearest other text of each of the first `most` texts.
 
     Args:
         vectors: shape `(n, d)`, each of length 1.
-        count: neighbours of each.
         most: texts to look at.
 
     Returns:
-        For each text, up to `count` pairs `(index, cosine)`, the nearest first.
+        `(text, nearest, cosine)` for each, none if there is only one text.
     """
     import numpy as np
 
+    if len(vectors) < 2:  # noqa: PLR2004 - a text and another
+        return []
     cosines = vectors[:most] @ vectors.T
     rows = np.arange(len(cosines))
     cosines[rows, rows] = -np.inf
-    count = min(count, vectors.shape[0] - 1)
-    order = np.argsort(-cosines, axis=1)[:, :count]
-    return [[(int(j), float(cosines[i, j])) for j in near] for i, near in enumerate(order)]
+    nearest = cosines.argmax(axis=1)
+    return [(int(i), int(j), float(cosines[i, j])) for i, j in zip(rows, nearest, strict=True)]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
@@ -11,7 +12,7 @@ from fmagic.errors import ContextLengthError
 from fmagic.operations.events import Advanced, Event, Piece, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Generator, Iterator, Sequence
 
     from fmagic.models.language import LanguageModel
     from fmagic.models.sampling import Finish, Sampling
@@ -47,6 +48,25 @@ class PromptResult:
     def done(self) -> int:
         """Number of answers that are there."""
         return sum(finish is not None for finish in self.finishes)
+
+    @property
+    def total(self) -> int:
+        """Number of rows."""
+        return len(self.texts)
+
+    def summary(self) -> dict[str, object]:
+        """Return what the record of the run says about the output."""
+        if len(self.texts) == 1:
+            return {"text": self.texts[0] or ""}
+        counts = Counter(text for text in self.texts if text is not None)
+        return {
+            "text": "\n".join("" if text is None else text for text in self.texts),
+            "table": {
+                "rows": len(self.texts),
+                "answered": self.done,
+                "most_common": counts.most_common(10),
+            },
+        }
 
     def metrics(self) -> dict[str, float]:
         """Return the figures for the record of the run."""
@@ -99,8 +119,14 @@ def prompt(
         result._start = time.perf_counter()  # noqa: SLF001 - made here
         if choices:
             first = next(turns for turns in prompts if turns is not None)
-            prefix = model.render(first).answer_prefix
-            yield from _choose(model, ids, asked, choices, prefix, result)
+            rendered = model.render(first)
+            tokens = [model.answer_tokens(rendered, choice) for choice in choices]
+            for row, scores in _scored(model, ids, asked, tokens, result):
+                best = max(range(len(choices)), key=scores.__getitem__)
+                result.texts[row] = choices[best]
+                result.probabilities[row] = 1 / sum(math.exp(s - scores[best]) for s in scores)
+                result.finishes[row] = "stop"
+                yield Advanced(result.done)
         else:
             yield from _write(model, ids, asked, sampling, result)
     except KeyboardInterrupt:
@@ -160,22 +186,14 @@ def _write(
         raise
 
 
-def _choose(
+def _scored(
     model: LanguageModel,
     ids: Sequence[Sequence[int]],
     asked: Sequence[int],
-    choices: Sequence[str],
-    prefix: str,
+    choices: Sequence[Sequence[int]],
     result: PromptResult,
-) -> Generator[Event, None, None]:
-    done = 0
-    for index, scores in model.choose(ids, choices, answer_prefix=prefix):
+) -> Iterator[tuple[int, list[float]]]:
+    for index, scores in model.choose(ids, choices):
         if result.first_seconds is None:
             result.first_seconds = time.perf_counter() - result._start  # noqa: SLF001 - a field of this module
-        best = max(range(len(choices)), key=scores.__getitem__)
-        row = asked[index]
-        result.texts[row] = choices[best]
-        result.finishes[row] = "stop"
-        result.probabilities[row] = 1 / sum(math.exp(score - scores[best]) for score in scores)
-        done += 1
-        yield Advanced(done)
+        yield asked[index], scores

@@ -35,17 +35,29 @@ AHEAD = 2
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """Token ids (rows, length) and the flat positions whose hidden state predicts a token.
-
-    `pairs` holds ids (2 * pairs, length) of paraphrases, the second halves after the first,
-    or None.
-    """
+    """Token ids (rows, length) and the flat positions whose hidden state predicts a token."""
 
     ids: NDArray[np.int64]
     positions: NDArray[np.int64]
     targets: NDArray[np.int64]
     weights: NDArray[np.float32]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step learns from.
+
+    `pairs` holds ids (2 * pairs, length) of paraphrases, the second halves after the first,
+    or None.
+    """
+
+    batches: list[Batch]
     pairs: NDArray[np.int64] | None
+
+    @property
+    def weight(self) -> float:
+        """Sum of the weights of all tokens to predict."""
+        return sum(float(batch.weights.sum()) for batch in self.batches)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,8 +80,8 @@ class BatchMaker:
         self._end = self.tokenizer.token_to_id(END)
         self._pad = self.tokenizer.token_to_id(PAD)
 
-    def chunk(self, number: int) -> list[list[Batch]]:
-        """Make the batches, one for each lane, of steps `number * chunk_steps` and following."""
+    def chunk(self, number: int) -> list[Step]:
+        """Make the steps `number * chunk_steps` and following."""
         config = self.config
         rng = random.Random(f"{config.seed}-{number}")
         first = number * config.chunk_steps
@@ -79,8 +91,8 @@ class BatchMaker:
         spent = {name: rng.random() for name in self.tasks}
         rows: list[_Row] = []
         tokens = 0
-        parts = config.chunk_steps * config.lanes
-        while tokens < parts * config.lane_tokens:
+        count = config.chunk_steps * config.parts
+        while tokens < count * config.part_tokens:
             drawn: list[Example] = []
             for _ in range(64):
                 name = min(spent, key=lambda task: spent[task] / shares[task])
@@ -94,17 +106,19 @@ class BatchMaker:
                     tokens += len(row.ids)
         # Sorted by length there is little padding. Equal shares of the tokens make the groups.
         rows.sort(key=lambda row: len(row.ids))
-        groups: list[list[_Row]] = [[] for _ in range(parts)]
+        groups: list[list[_Row]] = [[] for _ in range(count)]
         before = 0
         for row in rows:
-            groups[before * parts // tokens].append(row)
+            groups[before * count // tokens].append(row)
             before += len(row.ids)
         rng.shuffle(groups)
-        lanes = range(config.lanes)
-        return [
-            [self._batch(rng, groups[i * config.lanes + lane], first + i) for lane in lanes]
-            for i in range(config.chunk_steps)
-        ]
+        steps = []
+        for i in range(config.chunk_steps):
+            parts = groups[i * config.parts : (i + 1) * config.parts]
+            wanted = first + i >= config.pairs_from and (first + i) % config.pairs_every == 0
+            pairs = self._pairs(rng) if wanted else None
+            steps.append(Step([self._batch(rng, rows) for rows in parts], pairs))
+        return steps
 
     def _rows(self, examples: list[Example]) -> Iterator[_Row]:
         said = [messages(example) for example in examples]
@@ -122,7 +136,7 @@ class BatchMaker:
                 answer += [0.0, *[len(piece) ** -0.5 if learnt else 0.0] * len(piece)]
             yield _Row(ids, answer)
 
-    def _batch(self, rng: random.Random, rows: list[_Row], step: int) -> Batch:
+    def _batch(self, rng: random.Random, rows: list[_Row]) -> Batch:
         config = self.config
         length = max(len(row.ids) for row in rows)
         ids = np.full((len(rows), length), self._pad, dtype=np.int64)
@@ -135,13 +149,11 @@ class BatchMaker:
             weights[i, : len(row.ids)] = [a or p for a, p in zip(row.answer, prompt, strict=True)]
         ahead = weights[:, 1:]
         row_index, column = np.nonzero(ahead)
-        wanted = step >= config.pairs_from and step % config.pairs_every == 0
         return Batch(
             ids=ids,
             positions=row_index * length + column,
             targets=ids[row_index, column + 1],
             weights=ahead[row_index, column],
-            pairs=self._pairs(rng) if wanted else None,
         )
 
     def _pairs(self, rng: random.Random) -> NDArray[np.int64]:
@@ -160,12 +172,12 @@ def _maker(config: TrainConfig, folder: Path) -> BatchMaker:
     return BatchMaker(config, folder)
 
 
-def _chunk(config: TrainConfig, folder: Path, number: int) -> list[list[Batch]]:
+def _chunk(config: TrainConfig, folder: Path, number: int) -> list[Step]:
     return _maker(config, folder).chunk(number)
 
 
-def batches(config: TrainConfig, folder: Path, start: int, steps: int) -> Iterator[list[Batch]]:
-    """Yield the batches, one for each lane, of steps `start` to `steps - 1`, made in another process."""
+def stream(config: TrainConfig, folder: Path, start: int, steps: int) -> Iterator[Step]:
+    """Yield the steps from `start` to `steps - 1`, made in another process."""
     if start >= steps:
         return
     per_chunk = config.chunk_steps
@@ -173,15 +185,15 @@ def batches(config: TrainConfig, folder: Path, start: int, steps: int) -> Iterat
     with ProcessPoolExecutor(
         1, mp_context=get_context("spawn"), initializer=os.nice, initargs=(1,)
     ) as pool:
-        coming: deque[Future[list[list[Batch]]]] = deque()
+        coming: deque[Future[list[Step]]] = deque()
         step = start - start % per_chunk
         try:
             while step < steps:
                 while len(coming) < AHEAD and (number := next(numbers, None)) is not None:
                     coming.append(pool.submit(_chunk, config, folder, number))
-                for lanes in coming.popleft().result():
+                for made in coming.popleft().result():
                     if start <= step < steps:
-                        yield lanes
+                        yield made
                     step += 1
         finally:
             for future in coming:

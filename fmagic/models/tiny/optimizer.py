@@ -42,28 +42,28 @@ class MasterOptimizer:
         }
         inner = [m for name, m in self.masters.items() if m.ndim == 2 and "embed" not in name]
         others = [m for name, m in self.masters.items() if m.ndim != 2 or "embed" in name]
-        # The matrices are dealt out so that each lane orthogonalises its own.
+        # The matrices are dealt out so that each thread orthogonalises its own.
         self._optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(
                 others, lr=config.adamw_lr, betas=(0.9, 0.95), weight_decay=0.0, fused=True
             )
         ]
-        for lane in range(config.lanes):
+        for thread in range(config.threads):
             self._optimizers.append(
                 torch.optim.Muon(
-                    inner[lane :: config.lanes],
+                    inner[thread :: config.threads],
                     lr=config.muon_lr,
                     weight_decay=config.weight_decay,
                     adjust_lr_fn="match_rms_adamw",
                 )
             )
-        self._rates = [config.adamw_lr, *[config.muon_lr] * config.lanes]
+        self._rates = [config.adamw_lr, *[config.muon_lr] * config.threads]
 
     def step(self, gradients: Sequence[Sequence[Tensor]], factor: float, pool: Executor) -> float:
         """Take one step and return the norm of the gradient before clipping.
 
         Args:
-            gradients: for each lane its gradients, in the order of the parameters.
+            gradients: for each part its gradients, in the order of the parameters.
             factor: multiplies the learning rates.
             pool: runs the optimizers side by side.
         """
@@ -71,7 +71,7 @@ class MasterOptimizer:
 
         masters = list(self.masters.values())
         for master, *parts in zip(masters, *gradients, strict=True):
-            master.grad = torch.stack([part.float() for part in parts]).sum(0)
+            master.grad = torch.stack(parts).sum(0, dtype=torch.float32)
         norm = torch.nn.utils.clip_grad_norm_(masters, self.config.clip)
         for optimizer, lr in zip(self._optimizers, self._rates, strict=True):
             for group in optimizer.param_groups:
@@ -105,4 +105,3 @@ class MasterOptimizer:
         for optimizer, saved in zip(self._optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(saved)
         self.write_back()
-

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+import json
 import logging
 import random
 import time
@@ -19,7 +20,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmagic.models.tiny.config import TrainConfig
-from fmagic.models.tiny.data import batches
+from fmagic.models.tiny.data import stream
 from fmagic.models.tiny.model import language_loss, new_model, pair_loss, save_model
 from fmagic.models.tiny.optimizer import MasterOptimizer, rate
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
@@ -27,11 +28,14 @@ from fmagic.models.tiny.tokenizer import texts, train_tokenizer
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
+    from concurrent.futures import Executor
 
+    import numpy as np
+    from numpy.typing import NDArray
     from torch import Tensor
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
-    from fmagic.models.tiny.data import Batch
+    from fmagic.models.tiny.data import Batch, Step
 
 log = logging.getLogger("fmagic.models.tiny")
 
@@ -88,17 +92,16 @@ def train(
     started = time.monotonic() - seconds
     progress = _Progress()
     last = first
-    with _lanes(config, device) as pool:
-        for step, lanes in enumerate(batches(config, folder, first, steps), first):
+    with _threads(config, device) as pool:
+        for step, made in enumerate(stream(config, folder, first, steps), first):
             spent = time.monotonic() - started
             done = step / steps if minutes is None else spent / (60 * minutes)
             if done >= 1 or (stop_after is not None and step >= stop_after):
                 break
-            total = sum(float(batch.weights.sum()) for batch in lanes)
-            results = list(pool.map(lambda batch: _gradients(model, batch, config, total), lanes))
-            norm = optimizer.step([each[0] for each in results], rate(config, done, step), pool)
+            losses, gradients = _learn(model, made, config, pool)
+            norm = optimizer.step(gradients, rate(config, done, step), pool)
             last = step + 1
-            progress.add(lanes, [each[1:] for each in results], total)
+            progress.add(made, losses)
             if last % LOG_EVERY == 0:
                 log.info("step %d norm %.2f %s", last, norm, progress.line())
                 progress = _Progress()
@@ -107,34 +110,55 @@ def train(
                 save_model(model, tokenizer, folder)
     _checkpoint(optimizer, folder, last, time.monotonic() - started)
     save_model(model, tokenizer, folder)
+    _record(config, folder, last, time.monotonic() - started, device)
     return model
 
 
-def _lanes(config: TrainConfig, device: str) -> ThreadPoolExecutor:
-    """Return the threads that compute the lanes: one core each, or one for a GPU."""
+def _record(config: TrainConfig, folder: Path, steps: int, seconds: float, device: str) -> None:
+    """Write what the card says about the training."""
+    record = {
+        "steps": steps,
+        "tokens": steps * config.parts * config.part_tokens,
+        "minutes": seconds / 60,
+        "device": device,
+        "config": config.as_dict(),
+    }
+    (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
+
+
+def _threads(config: TrainConfig, device: str) -> ThreadPoolExecutor:
+    """Return the threads that compute the parts of a step: one core each, or one for a GPU."""
     import torch
 
     if device != "cpu":
         return ThreadPoolExecutor(1)
     torch.set_num_threads(1)
-    return ThreadPoolExecutor(config.lanes, initializer=torch.set_num_threads, initargs=(1,))
+    return ThreadPoolExecutor(config.threads, initializer=torch.set_num_threads, initargs=(1,))
 
 
-def _gradients(
-    model: LlamaForCausalLM, batch: Batch, config: TrainConfig, total: float
-) -> tuple[Sequence[Tensor], float, float | None]:
-    """Return the gradients of one lane, its summed loss and its loss on pairs."""
+def _learn(
+    model: LlamaForCausalLM, made: Step, config: TrainConfig, pool: Executor
+) -> tuple[list[float], list[Sequence[Tensor]]]:
+    """Return the losses and the gradients of a step's parts, that of the pairs last."""
     import torch
 
-    loss = language_loss(model, batch)
-    objective = loss / total
-    near = None
-    if batch.pairs is not None:
-        pairs = torch.from_numpy(batch.pairs).to(model.device)
-        near = pair_loss(model, pairs, model.config.pad_token_id, config.temperature)
-        objective = objective + config.pairs_weight / config.lanes * near
-    gradients = torch.autograd.grad(objective, list(model.parameters()))
-    return gradients, float(loss.detach()), None if near is None else float(near.detach())
+    parameters = list(model.parameters())
+    weight = made.weight
+
+    def language(batch: Batch) -> tuple[float, Sequence[Tensor]]:
+        loss = language_loss(model, batch) / weight
+        return float(loss.detach()), torch.autograd.grad(loss, parameters)
+
+    def near(ids: NDArray[np.int64]) -> tuple[float, Sequence[Tensor]]:
+        pairs = torch.from_numpy(ids).to(model.device)
+        loss = pair_loss(model, pairs, model.config.pad_token_id, config.temperature)
+        return float(loss.detach()), torch.autograd.grad(config.pairs_weight * loss, parameters)
+
+    coming = [pool.submit(language, batch) for batch in made.batches]
+    if made.pairs is not None:
+        coming.append(pool.submit(near, made.pairs))
+    results = [future.result() for future in coming]
+    return [loss for loss, _ in results], [gradient for _, gradient in results]
 
 
 @dataclass(slots=True)
@@ -143,22 +167,19 @@ class _Progress:
 
     since: float = field(default_factory=time.monotonic)
     tokens: int = 0
-    loss: float = 0.0
-    weight: float = 0.0
+    language: list[float] = field(default_factory=list)
     near: list[float] = field(default_factory=list)
 
-    def add(
-        self, lanes: list[Batch], losses: list[tuple[float, float | None]], total: float
-    ) -> None:
-        self.tokens += sum(batch.ids.size for batch in lanes)
-        self.loss += sum(loss for loss, _ in losses)
-        self.weight += total
-        self.near += [near for _, near in losses if near is not None]
+    def add(self, made: Step, losses: list[float]) -> None:
+        count = len(made.batches)
+        self.tokens += sum(batch.ids.size for batch in made.batches)
+        self.language.append(sum(losses[:count]))
+        self.near += losses[count:]
 
     def line(self) -> str:
         near = f" pairs {sum(self.near) / len(self.near):.3f}" if self.near else ""
         pace = self.tokens / (time.monotonic() - self.since)
-        return f"loss {self.loss / self.weight:.3f}{near} {pace:.0f} tokens/s"
+        return f"loss {sum(self.language) / len(self.language):.3f}{near} {pace:.0f} tokens/s"
 
 
 def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:

@@ -79,7 +79,7 @@ def _review(rng: random.Random, split: Split, corpus: Corpus, kind: str) -> str:
         if chance(rng, 0.3):
             parts.insert(0, corpus.filler(rng, neutral, split))
     # A short remark alone would soon repeat itself, so it more often comes with a second one.
-    if chance(rng, 0.35 if len(parts[0]) > SHORT else 0.7):
+    if chance(rng, 0.4 if len(parts[0]) > SHORT else 0.75):
         parts.append(clause("verdict"))
     return roughen(rng, _join(rng, parts) + rng.choice((".", ".", ".", "!", "")))
 

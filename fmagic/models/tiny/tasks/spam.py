@@ -49,7 +49,7 @@ def _comment(rng: random.Random, split: Split, corpus: Corpus, kind: str) -> str
 
     parts = [clause(group)]
     # A short remark alone would soon repeat itself, so it more often comes with a second one.
-    if chance(rng, 0.25 if len(parts[0]) > SHORT else 0.75):
+    if chance(rng, 0.3 if len(parts[0]) > SHORT else 0.85):
         parts.append(clause(group))
     if kind == "spam" and group in ("spam_promo", "spam_beg") and chance(rng, 0.2):
         parts.insert(0, clause("ham_music"))

@@ -64,13 +64,13 @@ def _forms(rng: random.Random) -> tuple[Form, ...]:
 
 def _headline(rng: random.Random, split: Split, corpus: Corpus, kind: str) -> str:
     text = capital(corpus.fill(rng, corpus.pattern(rng, kind, split), split))
-    if chance(rng, 0.2):
+    if chance(rng, 0.45):
         text += corpus.fill(rng, corpus.pattern(rng, "tail", split), split)
-    if chance(rng, 0.12):
+    if chance(rng, 0.25):
         text = corpus.fill(rng, corpus.pattern(rng, "lead", split), split) + " " + text
     if chance(rng, 0.15):
         text = " ".join(capital(word) for word in text.split(" "))
-    elif chance(rng, 0.12):
+    elif chance(rng, 0.18):
         text += rng.choice((".", "!", " -", " ..."))
     return roughen(rng, text, 0.2)
 

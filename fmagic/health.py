@@ -1,0 +1,231 @@
+"""What is here and whether it works: status, loaded models, and the checks of `doctor`."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+from fmagic.results import View
+from fmagic.views import Card, KeyValue, Stack, Table, Text, size
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+
+    from fmagic.models.loaded import Loaded
+    from fmagic.session import Session
+    from fmagic.settings import Fmagic
+    from fmagic.shelf import Shelf
+    from fmagic.views import Block
+
+PACKAGES = (
+    "torch",
+    "transformers",
+    "bitsandbytes",
+    "peft",
+    "accelerate",
+    "ipykernel",
+    "jupyterlab",
+)
+OPTIONAL = {"ipykernel", "jupyterlab"}
+OLDEST_PYTHON = (3, 11)
+
+
+def loaded(shelf: Shelf) -> View:
+    """Show the loaded models, the current one first."""
+    block = _loaded(shelf) or Text("No model is loaded. `%model tiny` loads the bundled one.")
+    return View(block, dict(shelf.by_name))
+
+
+def freed(shelf: Shelf, amount: int) -> View:
+    """Show how much came back, and what is still loaded."""
+    blocks: list[Block] = [Text(f"{size(amount)} came back.")]
+    if (rest := _loaded(shelf)) is not None:
+        blocks.append(rest)
+    return View(Stack(blocks), amount)
+
+
+def models(shelf: Shelf, query: str) -> View:
+    """Show what is loaded and what is on this disk."""
+    from fmagic.models.catalog import listing
+
+    held = {str(model.spec): name for name, model in shelf.by_name.items()}
+    entries = [
+        entry
+        for entry in listing(Path(shelf.settings.models_dir))
+        if query.lower() in entry.name.lower()
+    ]
+    if not entries:
+        hint = f"No model on this disk has {query!r} in its name. `%models` lists all."
+        return View(Text(hint), entries)
+    rows = [
+        (
+            entry.name,
+            entry.kind or "",
+            size(entry.bytes),
+            entry.licence or "",
+            entry.source,
+            f"loaded as {held[entry.name]}" if entry.name in held else "",
+        )
+        for entry in entries
+    ]
+    columns = ["model", "kind", "on disk", "licence", "from", ""]
+    return View(Table(columns, rows, total=len(rows)), entries)
+
+
+def status(session: Session) -> View:
+    """Show device, memory, loaded models, and where the journal is."""
+    from fmagic.models.devices import detect
+
+    device = detect(session.settings.device)
+    pairs: list[tuple[str, object]] = [
+        ("device", device.name),
+        ("memory", f"{size(device.free_bytes)} of {size(device.total_bytes)} free"),
+        ("runs in this kernel", len(session.log)),
+        ("journal", session.log.journal.path),
+    ]
+    blocks: list[Block] = [KeyValue(pairs)]
+    blocks.append(_loaded(session) or Text("No model is loaded. `%model tiny` loads the bundled."))
+    version = importlib.metadata.version("fmagic")
+    return View(Card(f"fmagic {version}", blocks), dict(pairs))
+
+
+def _loaded(shelf: Shelf) -> Block | None:
+    if not shelf.by_name:
+        return None
+    names = sorted(shelf.by_name, key=lambda name: name != shelf.current)
+    rows = [_row(shelf.by_name[name], current=name == shelf.current) for name in names]
+    columns = ["model", "kind", "weights", "quant", "why", "type", "device", "reads"]
+    notices = [Text(text, tone="muted") for name in names for text in shelf.by_name[name].notices]
+    return Stack([Table(columns, rows), *notices])
+
+
+def _row(model: Loaded, *, current: bool) -> tuple[object, ...]:
+    return (
+        f"{model.name} (current)" if current else model.name,
+        model.kind + (f" + {model.adapter}" if model.adapter else ""),
+        f"{size(model.weight_bytes)}, {model.parameters / 1e6:,.1f}M parameters",
+        model.quant,
+        model.quant_reason,
+        model.dtype,
+        str(model.device),
+        f"{model.context_length:,} tokens",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Check:
+    """One finding of `doctor`.
+
+    Attributes:
+        name: what was looked at.
+        verdict: `ok`, `note` (works without it) or `bad`.
+        found: what is there.
+        remedy: what to do, empty if nothing.
+    """
+
+    name: str
+    verdict: Literal["ok", "note", "bad"]
+    found: str
+    remedy: str = ""
+
+
+def doctor(settings: Fmagic) -> View:
+    """Check the installation and say what to mend; the data is a list of `Check`."""
+    checks = list(_checks(settings))
+    bad = sum(check.verdict == "bad" for check in checks)
+    rows = [(check.verdict, check.name, check.found, check.remedy) for check in checks]
+    title = f"{bad} of {len(checks)} checks need mending" if bad else "All is well"
+    block = Card(
+        title,
+        [Table(["", "what", "found", "what to do"], rows)],
+        tone="bad" if bad else "good",
+    )
+    return View(block, checks)
+
+
+def _checks(settings: Fmagic) -> Iterator[Check]:
+    python = platform.python_version()
+    if sys.version_info >= OLDEST_PYTHON:
+        yield Check("python", "ok", python)
+    else:
+        yield Check("python", "bad", python, "Use Python 3.11 or newer.")
+    yield from (_package(name) for name in PACKAGES)
+    for name, probe in (
+        ("device", lambda: _device(settings)),
+        ("quantization", lambda: _quantization(settings)),
+        ("tiny answers", lambda: _tiny(settings)),
+        ("journal", lambda: _folder(settings.journal_dir)),
+        ("tuned models", lambda: _folder(settings.models_dir)),
+        ("cache", lambda: _folder(settings.cache_dir)),
+    ):
+        yield _probed(name, probe)
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, "ok", importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        extra = "fmagic[lab]" if name in OPTIONAL else name
+        verdict: Literal["note", "bad"] = "note" if name in OPTIONAL else "bad"
+        return Check(name, verdict, "not installed", f"pip install '{extra}'")
+
+
+def _probed(name: str, probe: Callable[[], Check]) -> Check:
+    try:
+        return probe()
+    except Exception as error:  # noqa: BLE001 - a check reports whatever is broken
+        return Check(name, "bad", f"{type(error).__name__}: {error}", "See the message.")
+
+
+def _device(settings: Fmagic) -> Check:
+    from fmagic.models.devices import detect
+
+    device = detect(settings.device)
+    found = f"{device.name}, {size(device.free_bytes)} of {size(device.total_bytes)} free"
+    if device.type == "cpu":
+        return Check("device", "ok", found, "A GPU is faster; none was found.")
+    return Check("device", "ok", found)
+
+
+def _quantization(settings: Fmagic) -> Check:
+    from fmagic.models.devices import detect
+    from fmagic.models.quant import methods
+
+    device = detect(settings.device)
+    reasons = {name: method.check(device) for name, method in methods().items()}
+    usable = ", ".join(name for name, reason in reasons.items() if reason is None)
+    refused = "; ".join(f"{name}: {reason}" for name, reason in reasons.items() if reason)
+    return Check("quantization", "note" if refused else "ok", usable, refused)
+
+
+def _tiny(settings: Fmagic) -> Check:
+    from fmagic.models.sampling import Sampling
+    from fmagic.shelf import Shelf
+    from fmagic.template import Turn
+
+    shelf = Shelf(settings)
+    shelf.load("tiny")
+    model = shelf.writer("tiny", "doctor")
+    ids = model.encode([Turn("user", "Is this review positive or negative?\n\nI love it.")])
+    answers = [end.text for _, _, end in model.run([ids], Sampling(max_tokens=8)) if end]
+    shelf.unload(everything=True)
+    return Check("tiny answers", "ok", repr(answers[0]))
+
+
+def _folder(folder: str) -> Check:
+    path = Path(folder).absolute()
+    existing = next(place for place in (path, *path.parents) if place.exists())
+    name = path.name
+    if os.access(existing, os.W_OK):
+        return Check(name, "ok", str(path))
+    return Check(
+        name,
+        "bad",
+        f"{path} cannot be written",
+        f"Make it writable, or set another in {__package__}.",
+    )

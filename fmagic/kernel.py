@@ -1,0 +1,54 @@
+"""One session for each IPython shell, and one for a process without a shell."""
+
+from __future__ import annotations
+
+from functools import cache
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from fmagic.session import Session
+    from fmagic.settings import Fmagic
+
+
+def session() -> Session:
+    """Return the session of the current shell; it is made at the first call."""
+    import sys
+
+    shell = None
+    if "IPython" in sys.modules:
+        from IPython.core.getipython import get_ipython
+
+        shell = get_ipython()  # type: ignore[no-untyped-call]  # IPython has it without types
+    return _session(shell)
+
+
+def register(shell: Any) -> None:
+    """Add the magics and the settings to a shell."""
+    from fmagic.magics import register as register_magics
+
+    settings = _settings(shell)
+    if settings not in shell.configurables:
+        shell.configurables.append(settings)  # where %config looks
+    register_magics(shell, lambda: _session(shell))
+
+
+# A cache is no state of ours to manage: a shell is made once and lives as long as its process.
+@cache
+def _settings(shell: Any) -> Fmagic:
+    from pathlib import Path
+
+    from fmagic.settings import Fmagic
+
+    return Fmagic.from_pyproject(Path.cwd(), parent=shell)
+
+
+@cache
+def _session(shell: Any) -> Session:
+    from fmagic.session import Session
+
+    if shell is None:
+        return Session()
+    from fmagic.live import Notebook
+
+    settings = _settings(shell)
+    return Session(settings, Notebook(shell, settings))

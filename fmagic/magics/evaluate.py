@@ -1,0 +1,46 @@
+"""`%%evaluate`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fmagic.magics.arguments import Arguments, add_sampling, add_template, find_data, options
+from fmagic.magics.prompt import SHARED
+
+if TYPE_CHECKING:
+    from fmagic.magics import Call
+
+NAMES = {"evaluate": "cell"}
+
+EXAMPLE = """\
+%%evaluate --data test --choices positive,negative
+system:
+You label product reviews.
+user:
+{{ text }}
+assistant:
+{{ label }}
+"""
+
+
+def arguments() -> Arguments:
+    """Return the options of the magic."""
+    parser = Arguments(
+        "%%evaluate",
+        "Score a template over a table; its assistant: turn is the expected answer.",
+        f"example:\n\n{EXAMPLE}",
+    )
+    add_template(parser, data_needed=True)
+    add_sampling(parser)
+    return parser
+
+
+def run(call: Call) -> object:
+    """Score the cell's template."""
+    values = call.values
+    return call.session.evaluate(
+        call.template(),
+        data=find_data(values.data, call.variables),
+        data_name=values.data,
+        **options(values, SHARED),
+    )

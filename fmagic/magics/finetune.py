@@ -1,0 +1,57 @@
+"""`%%finetune`."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from fmagic.magics.arguments import Arguments, add_template, find_data, options
+
+if TYPE_CHECKING:
+    from fmagic.magics import Call
+
+NAMES = {"finetune": "cell"}
+METHODS = ["lora", "qlora", "full"]
+
+EXAMPLE = """\
+%%finetune --data train --eval test --as reviews-lora
+system:
+You label product reviews.
+user:
+{{ text }}
+assistant:
+{{ label }}
+"""
+
+
+def arguments() -> Arguments:
+    """Return the options of the magic."""
+    parser = Arguments(
+        "%%finetune",
+        "Train on a template over a table; the result is a model with a name.",
+        f"example:\n\n{EXAMPLE}",
+    )
+    add_template(parser, data_needed=True)
+    add = parser.add_argument
+    add("--as", dest="name", required=True, metavar="NAME", help="name of the tuned model")
+    add("--eval", metavar="NAME", help="rows to measure the loss on, as for --data")
+    add("--method", choices=METHODS, default="lora", help="qlora wants a quantized base")
+    add("--epochs", type=float, metavar="N", help="times that each row is seen")
+    add("--lr", type=float, metavar="RATE", help="highest learning rate")
+    add("--rank", type=int, metavar="N", help="of the LoRA matrices")
+    add("--batch-size", type=int, metavar="N", help="rows of one step")
+    return parser
+
+
+def run(call: Call) -> object:
+    """Train on the cell's template."""
+    values = call.values
+    tuning = options(values, ("epochs", "lr", "rank", "batch_size"))
+    return call.session.finetune(
+        call.template(),
+        data=find_data(values.data, call.variables),
+        data_name=values.data,
+        held_out=None if values.eval is None else find_data(values.eval, call.variables),
+        base=values.model,
+        **options(values, ("name", "method", "seed", "truncate", "on_missing")),
+        **{name: value for name, value in tuning.items() if value is not None},
+    )

@@ -1,0 +1,140 @@
+"""Quantization methods: one file each, found by its presence in this folder.
+
+A file holds `name`, `requires`, `trainable`, `bytes_per_parameter`, `check(device)` and
+`load_kwargs(dtype)`, see `Method`. Another package adds one with an entry point of the group
+`fmagic.quant` that names such a module or object.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.util
+import pkgutil
+from dataclasses import dataclass
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any, Protocol, cast
+
+from fmagic.errors import OptionError, did_you_mean
+from fmagic.models.devices import processor_has
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fmagic.models.devices import Device
+    from fmagic.models.fit import Fit
+
+AUTO = "auto"
+GROUP = "fmagic.quant"
+# Measured with bitsandbytes 0.50 on two cores with AVX512-BF16, tokens/s of one stream: a 40M model
+# writes 78 in bf16 and 97 in nf4, a 428M model 17 and 28. But nf4 reads a prompt three times slower
+# (32 tokens of the 428M model: 230 ms against 71 ms), so it has to be clearly larger to pay.
+NF4_PAYS_ON_CPU = 300_000_000  # parameters
+
+
+class Method(Protocol):
+    """What a file in this folder provides.
+
+    Attributes:
+        name: after `--quant`.
+        requires: packages that must be importable.
+        trainable: whether an adapter can be trained on top.
+        bytes_per_parameter: of a quantized weight, with its constants; `None` if weights keep the
+            type they are computed in.
+    """
+
+    @property
+    def name(self) -> str: ...  # noqa: D102 - described above
+    @property
+    def requires(self) -> tuple[str, ...]: ...  # noqa: D102 - described above
+    @property
+    def trainable(self) -> bool: ...  # noqa: D102 - described above
+    @property
+    def bytes_per_parameter(self) -> float | None: ...  # noqa: D102 - described above
+
+    def check(self, device: Device) -> str | None:
+        """Return why the method cannot be used on the device, `None` if it can."""
+
+    def load_kwargs(self, dtype: str) -> dict[str, Any]:
+        """Return the arguments of `from_pretrained` that apply the method.
+
+        Args:
+            dtype: in which the model computes, for example `bfloat16`.
+        """
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A method and why it was taken."""
+
+    method: Method
+    reason: str
+
+
+def methods() -> dict[str, Method]:
+    """Return all methods by name, those of this folder first."""
+    found: dict[str, Method] = {}
+    for each in pkgutil.iter_modules(__path__):
+        if not each.name.startswith("_"):
+            module = cast("Method", importlib.import_module(f"{__name__}.{each.name}"))
+            found[module.name] = module
+    for entry in entry_points(group=GROUP):
+        method: Method = entry.load()
+        found.setdefault(method.name, method)
+    return found
+
+
+def get(name: str, device: Device) -> Method:
+    """Return the method of that name, ready for use on the device.
+
+    Raises:
+        OptionError: there is none, or it cannot be used there, with the reason.
+    """
+    known = methods()
+    if name not in known:
+        raise OptionError(
+            f"There is no quantization {name!r}.{did_you_mean(name, [AUTO, *known])} "
+            f"It is one of {', '.join([AUTO, *known])}."
+        )
+    if (reason := why_not(known[name], device)) is not None:
+        raise OptionError(f"--quant {name} cannot be used on {device}: {reason}")
+    return known[name]
+
+
+def why_not(method: Method, device: Device) -> str | None:
+    """Return why a method cannot be used on a device, `None` if it can."""
+    for package in method.requires:
+        if importlib.util.find_spec(package) is None:
+            return f"it needs the package {package} (pip install {package})."
+    return method.check(device)
+
+
+def choose(device: Device, fits: Mapping[str, Fit], *, parameters: int, writes: bool) -> Choice:
+    """Choose the method that is fastest among those that fit.
+
+    Args:
+        device: where the model will run.
+        fits: the estimate for each method that can be used, by name.
+        parameters: of the model.
+        writes: whether it writes text; an encoder only reads, which quantization slows down.
+    """
+    known = methods()
+    plain = Choice(known["none"], "")
+    if "nf4" not in fits:
+        return _with(plain, f"quantized models do not run on {device}")
+    nf4 = Choice(known["nf4"], "")
+    room = fits["none"]
+    if device.type == "cpu":
+        if not room.fits:
+            return _with(nf4, f"unquantized it would take {room.said} of {room.free_said} free")
+        if not writes:
+            return _with(plain, "it fits, and an encoder only gets slower when quantized")
+        if parameters >= NF4_PAYS_ON_CPU and processor_has("avx512_bf16"):
+            return _with(nf4, "on this processor a model of this size writes fastest in nf4")
+        return _with(plain, "it fits, and on this processor a model of this size is fastest so")
+    if room.is_comfortable:
+        return _with(plain, "it fits with room to spare, and unquantized is fastest and exact")
+    return _with(nf4, f"unquantized it would take {room.said} of {room.free_said} free")
+
+
+def _with(choice: Choice, reason: str) -> Choice:
+    return Choice(choice.method, reason)

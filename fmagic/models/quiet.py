@@ -1,0 +1,64 @@
+"""Keep what libraries say while a model loads away from the cell.
+
+Load reports, progress bars, advice and warnings of transformers, peft and bitsandbytes mean little
+to a user; what matters is found out by fmagic and said in its own words. Everything is as it was
+when the block ends.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+import warnings
+import weakref
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+TALKATIVE = ("accelerate", "bitsandbytes", "huggingface_hub", "peft", "torch", "transformers")
+SILENT = logging.CRITICAL + 1
+CASTS = "MatMul8bitLt: inputs will be cast"
+CASTS_LOGGER = "bitsandbytes.autograd._functions"
+
+
+@contextlib.contextmanager
+def quiet() -> Iterator[None]:
+    """Silence loggers, progress bars and warnings of the model libraries within a block."""
+    from transformers.utils import logging as transformers_logging
+
+    names = [
+        name
+        for name in logging.root.manager.loggerDict
+        if name.partition(".")[0] in TALKATIVE or name in TALKATIVE
+    ]
+    # A logger with a level of its own ignores its parent's, hence all of them. Those of modules
+    # that are imported within the block inherit the silence of the first part of their name.
+    levels = {logging.getLogger(name): 0 for name in (*TALKATIVE, *names)}
+    for logger in levels:
+        levels[logger] = logger.level
+        logger.setLevel(SILENT)
+    bars = transformers_logging.is_progress_bar_enabled()
+    transformers_logging.disable_progress_bar()
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in levels.items():
+            logger.setLevel(level)
+        if bars:
+            transformers_logging.enable_progress_bar()
+
+
+def hush_casts(module: Any) -> None:
+    """Leave out the warning that int8 layers log at each step, as long as `module` lives."""
+    logger = logging.getLogger(CASTS_LOGGER)
+    rule = _Casts()
+    logger.addFilter(rule)
+    weakref.finalize(module, logger.removeFilter, rule)
+
+
+class _Casts(logging.Filter):
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not record.getMessage().startswith(CASTS)

@@ -1,0 +1,168 @@
+"""The record of one run, `fmagic.run/1`."""
+
+from __future__ import annotations
+
+import hashlib
+from datetime import datetime
+from typing import Annotated, Any, Literal, TypeAlias
+
+from pydantic import BaseModel, ConfigDict, Field
+
+from fmagic.runs.identity import utc_now, utc_text, uuid7
+from fmagic.runs.sealing import seal
+
+RUN_MIME = "application/vnd.fmagic.run.v1+json"
+SCHEMA: Literal["fmagic.run/1"] = "fmagic.run/1"
+
+Status: TypeAlias = Literal["running", "ok", "error", "interrupted"]
+RunId: TypeAlias = Annotated[
+    str, Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
+]
+UtcText: TypeAlias = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$")]
+Series: TypeAlias = dict[str, list[tuple[float, float]]]
+
+
+class _Part(BaseModel):
+    # Fields of later versions are kept, not understood.
+    model_config = ConfigDict(extra="allow", populate_by_name=True)
+
+
+class CellInfo(_Part):
+    """The cell that was run."""
+
+    source: str | None = None
+    execution_count: int | None = None
+    id: str | None = None
+
+
+class ModelInfo(_Part):
+    """The model that did it, as it was loaded."""
+
+    name: str
+    revision: str | None = None
+    quant: str | None = None
+    dtype: str | None = None
+    device: str | None = None
+    adapter: str | None = None
+
+
+class DataInfo(_Part):
+    """The table that went in. `sha256` is the fingerprint of its rows."""
+
+    name: str
+    rows: int | None = None
+    columns: list[str] | None = None
+    sha256: str | None = None
+
+
+class OutputInfo(_Part):
+    """What came out: a text, or the outline of a table."""
+
+    text: str | None = None
+    rows: int | None = None
+    columns: list[str] | None = None
+    sha256: str | None = None
+
+    @classmethod
+    def of_text(cls, text: str) -> OutputInfo:
+        """Return the output of a run that wrote `text`."""
+        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+        return cls(text=text, sha256=digest)
+
+
+class EnvironmentInfo(_Part):
+    """What the result may depend on besides the cell: versions, the device, the commit."""
+
+    fmagic: str | None = None
+    python: str | None = None
+    torch: str | None = None
+    transformers: str | None = None
+    bitsandbytes: str | None = None
+    peft: str | None = None
+    device_name: str | None = None
+    git_commit: str | None = None
+    git_dirty: bool | None = None
+
+
+class ErrorInfo(_Part):
+    """Why the run failed."""
+
+    type: str
+    message: str = ""
+
+    @classmethod
+    def of(cls, error: BaseException) -> ErrorInfo:
+        """Return what the log keeps of an exception."""
+        return cls(type=type(error).__name__, message=str(error))
+
+
+class RunRecord(_Part):
+    """One run.
+
+    A record in memory may hold whatever the user typed. What leaves memory goes through `dump` or
+    `sealed`: no secret, no absolute path, at most 64 KiB.
+
+    Attributes:
+        kind: the operation: `prompt`, `embed`, `finetune`, `evaluate`, ...
+        started: UTC, `2026-11-21T08:05:00.000Z`.
+        seconds: duration; `None` while the run lasts.
+        params: every option, defaults included.
+        series: curves, `{name: [(step, value), ...]}`.
+        parents: ids of the runs that this one builds on.
+    """
+
+    schema_: Literal["fmagic.run/1"] = Field(default=SCHEMA, alias="schema")
+    id: RunId = Field(default_factory=uuid7)
+    kind: str
+    status: Status = "running"
+    started: UtcText = Field(default_factory=lambda: utc_text(utc_now()))
+    seconds: float | None = None
+    cell: CellInfo | None = None
+    notebook: str | None = None
+    model: ModelInfo | None = None
+    template: str | None = None
+    params: dict[str, Any] = Field(default_factory=dict)
+    seed: int | None = None
+    data: DataInfo | None = None
+    output: OutputInfo | None = None
+    metrics: dict[str, int | float] = Field(default_factory=dict)
+    series: Series = Field(default_factory=dict)
+    parents: list[str] = Field(default_factory=list)
+    tags: list[str] = Field(default_factory=list)
+    note: str | None = None
+    environment: EnvironmentInfo | None = None
+    error: ErrorInfo | None = None
+
+    @property
+    def short_id(self) -> str:
+        """The last eight characters of the id: the first ones are alike in runs of one day."""
+        return self.id[-8:]
+
+    @property
+    def started_at(self) -> datetime:
+        """The start as a time, in UTC."""
+        return datetime.fromisoformat(self.started)
+
+    @property
+    def finished(self) -> bool:
+        """Whether the run was seen to end."""
+        return self.status != "running" and self.seconds is not None
+
+    def dump(self) -> dict[str, Any]:
+        """Return the record as JSON types, in the order of the schema, fit to be written.
+
+        Fields that are `None` or empty are left out, secrets and absolute paths are replaced, and
+        long texts are cut: as JSON in UTF-8 the result takes at most 64 KiB.
+        """
+        known = {name: getattr(self, name) for name in type(self).model_fields}
+        data: dict[str, Any] = {}
+        for name, value in {**known, **(self.model_extra or {})}.items():
+            if isinstance(value, BaseModel):
+                value = value.model_dump(exclude_none=True)  # noqa: PLW2901 - the plain form of it
+            if value is not None and value not in ({}, []):
+                data["schema" if name == "schema_" else name] = value
+        return seal(data)
+
+    def sealed(self) -> RunRecord:
+        """Return the record as everyone else will see it."""
+        return RunRecord.model_validate(self.dump())

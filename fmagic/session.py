@@ -1,0 +1,513 @@
+"""The documented API: one `Session` for each kernel, one method for each magic.
+
+Here, and only here, an operation meets its timing, its seed and the log.
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fmagic import health
+from fmagic.drive import Front, Points, Script, as_shortage, drive, tidy
+from fmagic.errors import (
+    DataError,
+    Interrupted,
+    OptionError,
+    TemplateError,
+    did_you_mean,
+)
+from fmagic.filling import checked_choices, fill, texts_of
+from fmagic.models.sampling import Sampling
+from fmagic.results import Answer, Answers, Result, Runs, Scores, Tuned, Vectors, View
+from fmagic.runs.card import detail
+from fmagic.runs.journal import Journal
+from fmagic.runs.log import RunLog
+from fmagic.settings import Fmagic
+from fmagic.shelf import Shelf
+from fmagic.template import Template
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Generator, Mapping, Sequence
+
+    from fmagic.data import Rows
+    from fmagic.models.loaded import Loaded
+    from fmagic.operations.evaluate import EvaluateResult
+    from fmagic.operations.events import Event
+    from fmagic.operations.finetune import FinetuneResult
+    from fmagic.operations.prompt import PromptResult
+    from fmagic.runs.record import RunRecord
+
+    Shown = TypeVar("Shown", bound=Result)
+
+ADVICE = (
+    "The model is still loaded. Use shorter texts or fewer tokens, a smaller batch "
+    "(`%config Fmagic.batch_tokens`, or --batch-size for tuning), or a smaller model."
+)
+
+
+class Session(Shelf):
+    """Models, templates and the log of one kernel.
+
+    Args:
+        settings: defaults and limits; those of the working folder if not given.
+        front: where the session is used; plain Python if not given.
+    """
+
+    def __init__(self, settings: Fmagic | None = None, front: Front | None = None) -> None:
+        super().__init__(settings or Fmagic.from_pyproject(Path.cwd()))
+        self.front: Front = front or Script()
+        self.log = RunLog(Journal(Path(self.settings.journal_dir)))
+        self.templates: dict[str, str] = {}
+
+    @tidy
+    def prompt(
+        self,
+        template: str,
+        *,
+        data: object = None,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+        choices: Sequence[str] = (),
+        truncate: bool = False,
+        on_missing: str = "error",
+        variables: Mapping[str, object] | None = None,
+        data_name: str | None = None,
+    ) -> Answer | Answers:
+        """Answer a template once, or for each row of a table.
+
+        Args:
+            template: its text, or the name of a saved one; lines of `system:`, `user:` and
+                `assistant:` alone start turns. A final assistant turn is left out, so that a
+                template for tuning can be prompted.
+            data: a frame, list of dicts, dataset or path; each row fills the template.
+            model: name of a loaded model, or a spec that is loaded now; the current one if absent.
+            max_tokens: most tokens of an answer.
+            temperature: 0 takes the likeliest token each time.
+            top_p: share of the probability that is sampled from.
+            stop: strings at which an answer ends.
+            seed: start of the random streams.
+            choices: the answer is the likeliest of these.
+            truncate: cut prompts that are too long at the end of their last user turn.
+            on_missing: `error`, `skip` or `keep` rows with `None` or `NaN` in a used column.
+            variables: names for the template besides the columns; the notebook's if absent.
+            data_name: what to call the table in the record.
+
+        Returns:
+            `Answer` with `.text`, or with data `Answers` with `.frame`: the rows and `answer`.
+
+        Raises:
+            TemplateError: the template is empty, unbalanced, or names what is not there.
+            DataError: the table cannot be read, or lacks values.
+            Interrupted: Stop was pressed; `.result` holds what was done.
+        """
+        from fmagic.operations.prompt import prompt
+
+        parsed = Template.parse(self.template(template))
+        if parsed.has_answer:
+            parsed = parsed.without_answer()
+        language = self.writer(model, "%%prompt")
+        sampling = self._sampling(max_tokens, temperature, top_p, stop, seed)
+        choices = checked_choices(choices)
+        rows, prompts = fill(
+            parsed,
+            data,
+            variables=self._variables(variables),
+            name=data_name,
+            on_missing=on_missing,
+        )
+
+        def wrap(done: PromptResult, record: RunRecord, _: Points) -> Answer | Answers:
+            if rows is None:
+                return Answer(record, done.texts[0] or "", done.probabilities[0])
+            columns: dict[str, Sequence[object]] = {"answer": done.texts}
+            if choices:
+                columns["probability"] = done.probabilities
+            return Answers(record, rows.attach(**columns), done.texts)
+
+        return self._run(
+            "prompt",
+            prompt(language, prompts, sampling, choices=choices, truncate=truncate),
+            wrap,
+            model=language,
+            template=parsed.source,
+            rows=rows,
+            params=_params(sampling, choices=choices, truncate=truncate, on_missing=on_missing),
+            seed=sampling.seed,
+        )
+
+    @tidy
+    def evaluate(
+        self,
+        template: str,
+        *,
+        data: object,
+        model: str | None = None,
+        max_tokens: int | None = None,
+        temperature: float | None = None,
+        top_p: float | None = None,
+        stop: Sequence[str] = (),
+        seed: int | None = None,
+        choices: Sequence[str] = (),
+        truncate: bool = False,
+        on_missing: str = "error",
+        variables: Mapping[str, object] | None = None,
+        data_name: str | None = None,
+    ) -> Scores:
+        """Score a template whose final `assistant:` turn is the expected answer.
+
+        Takes what `prompt` takes; `data` is needed.
+
+        Returns:
+            `Scores` with `.scores` (accuracy with its 95% Wilson interval, and more), `.labels`
+            and `.frame`: the rows with `answer`, `expected` and `correct`.
+
+        Raises:
+            TemplateError: there is no `assistant:` turn, or as for `prompt`.
+            DataError: as for `prompt`.
+            Interrupted: Stop was pressed; `.result` holds the scores of what was done.
+        """
+        from fmagic.operations.evaluate import evaluate
+
+        parsed = self._with_answer(template, "%%evaluate", "the expected answer")
+        language = self.writer(model, "%%evaluate")
+        sampling = self._sampling(max_tokens, temperature, top_p, stop, seed)
+        choices = checked_choices(choices)
+        rows, examples = fill(
+            parsed,
+            _needed(data, "%%evaluate"),
+            variables=self._variables(variables),
+            name=data_name,
+            on_missing=on_missing,
+        )
+        assert rows is not None
+
+        def wrap(done: EvaluateResult, record: RunRecord, _: Points) -> Scores:
+            frame = rows.attach(answer=done.answers, expected=done.expected, correct=done.correct)
+            return Scores(record, frame, done.answers, done.scores, done.labels)
+
+        return self._run(
+            "evaluate",
+            evaluate(language, examples, sampling, choices=choices, truncate=truncate),
+            wrap,
+            model=language,
+            template=parsed.source,
+            rows=rows,
+            params=_params(sampling, choices=choices, truncate=truncate, on_missing=on_missing),
+            seed=sampling.seed,
+        )
+
+    @tidy
+    def embed(
+        self,
+        texts: object,
+        *,
+        column: str | None = None,
+        model: str | None = None,
+        truncate: bool = False,
+        data_name: str | None = None,
+    ) -> Vectors:
+        """Make a vector for each text.
+
+        Args:
+            texts: a string, a list of strings, or a table.
+            column: of the table; may be left out if the table has only one.
+            model: as for `prompt`; an encoder, or a language model whose states are pooled.
+            truncate: cut texts that are too long at their end.
+            data_name: what to call the table in the record.
+
+        Returns:
+            `Vectors` with `.vectors` (float32 of shape `(n, d)`, each of length 1), `.frame` (the
+            source rows) and `.texts`.
+
+        Raises:
+            DataError: no texts, no such column, or cells that are no text.
+            ContextLengthError: a text is longer than the model reads.
+            Interrupted: Stop was pressed; rows that were not reached are NaN in `.result`.
+        """
+        from fmagic.data import open_rows
+        from fmagic.operations.embed import EmbedResult, embed, neighbours
+
+        if isinstance(texts, str):
+            texts = [texts]
+        if isinstance(texts, list) and all(isinstance(each, str) for each in texts):
+            texts, column = [{"text": each} for each in texts], "text"
+        rows = open_rows(texts, name=data_name or "texts")
+        values = texts_of(rows, column)
+        loaded = self.model(model)
+
+        def wrap(done: EmbedResult, record: RunRecord, _: Points) -> Vectors:
+            near = neighbours(done.vectors, most=10) if done.done == len(values) else []
+            return Vectors(record, done.vectors, rows.attach(), values, near)
+
+        return self._run(
+            "embed",
+            embed(loaded, values, truncate=truncate),
+            wrap,
+            model=loaded,
+            rows=rows,
+            params={"column": column, "truncate": truncate},
+        )
+
+    @tidy
+    def finetune(
+        self,
+        template: str,
+        *,
+        data: object,
+        name: str,
+        base: str | None = None,
+        method: str = "lora",
+        held_out: object = None,
+        truncate: bool = False,
+        on_missing: str = "error",
+        variables: Mapping[str, object] | None = None,
+        data_name: str | None = None,
+        seed: int | None = None,
+        **options: Any,
+    ) -> Tuned:
+        """Train a model on a template over a table; the result is a model with a name.
+
+        Args:
+            template: its final `assistant:` turn is what is learned.
+            data: rows to learn from, as for `prompt`.
+            name: of the tuned model; it is saved, loaded and made current under it.
+            base: model to start from, as `model` of `prompt`. Of an adapter, its base is taken.
+            method: `lora`, `qlora` (on a quantized base) or `full`.
+            held_out: rows to measure the loss on, before, during and after.
+            truncate: cut prompts that are too long.
+            on_missing: as for `prompt`.
+            variables: as for `prompt`.
+            data_name: what to call the table in the record.
+            seed: of the order of rows and the new weights.
+            options: further fields of `operations.finetune.FinetuneOptions`, such as `epochs`,
+                `lr`, `rank` and `batch_size`.
+
+        Returns:
+            `Tuned` with `.name`, `.folder` and `.metrics` (losses, speed, sizes).
+
+        Raises:
+            TemplateError: there is no `assistant:` turn, or as for `prompt`.
+            TrainingError: there is nothing to learn, or the loss is no number.
+            Interrupted: Stop was pressed; the best weights so far are saved and loaded.
+        """
+        from fmagic.operations.finetune import FinetuneOptions, finetune
+        from fmagic.runs.record import uuid7
+
+        parsed = self._with_answer(template, "%%finetune", "what the model should learn to answer")
+        if not name.isprintable() or not name.strip() or set(name) & set("/\\@:"):
+            raise OptionError(f"{name!r} is no name for a model: use letters, digits, - and _.")
+        start = self.trainable_base(base, name)
+        given = {"truncate": truncate, "method": method, **options}
+        settings = FinetuneOptions(seed=self.settings.seed if seed is None else seed, **given)
+        others = self._variables(variables)
+        filling = {"variables": others, "on_missing": on_missing}
+        rows, examples = fill(parsed, _needed(data, "%%finetune"), name=data_name, **filling)  # type: ignore[arg-type]  # two options, passed on twice
+        tests = fill(parsed, held_out, **filling)[1] if held_out is not None else []  # type: ignore[arg-type]  # as above
+        run_id = uuid7()
+
+        def wrap(done: FinetuneResult, record: RunRecord, points: Points) -> Tuned:
+            if name in self.by_name:
+                self.unload(name)
+            self.load(name, quant=start.quant, dtype=start.dtype, device=str(start.device))
+            return Tuned(record, name, done.folder, done.metrics(), points.series, done.example)
+
+        return self._run(
+            "finetune",
+            finetune(
+                start,
+                [turns for turns in examples if turns is not None],
+                held_out=[turns for turns in tests if turns is not None],
+                options=settings,
+                folder=Path(self.settings.models_dir) / name / run_id,
+            ),
+            wrap,
+            model=start,
+            template=parsed.source,
+            rows=rows,
+            params={"name": name, "on_missing": on_missing, **settings.params()},
+            seed=settings.seed,
+            run_id=run_id,
+        )
+
+    def runs(self, notebook: str | Path | None = None) -> Runs:
+        """Return the records of this notebook's runs, or of a notebook file, oldest first."""
+        return Runs(self.log.records(notebook or self.front.notebook()))
+
+    def show_run(self, run_id: str) -> View:
+        """Return one run whole.
+
+        Args:
+            run_id: the beginning or the end of its id, or all of it.
+
+        Raises:
+            LogError: no run or several have it.
+        """
+        record = self.log.find(run_id, notebook=self.front.notebook())
+        return View(detail(record), record)
+
+    def models(self, query: str = "") -> View:
+        """Return what is loaded and what is on this disk, with names that contain `query`."""
+        return health.models(self, query)
+
+    def loaded(self) -> View:
+        """Return what is loaded."""
+        return health.loaded(self)
+
+    def freed(self, amount: int) -> View:
+        """Return how many bytes an unloading brought back, and what is still loaded."""
+        return health.freed(self, amount)
+
+    def status(self) -> View:
+        """Return the status card: device, memory, loaded models, where the journal is."""
+        return health.status(self)
+
+    def doctor(self) -> View:
+        """Check the installation; `.data` is a list of `health.Check`."""
+        return health.doctor(self.settings)
+
+    def template(self, text: str) -> str:
+        """Return a saved template if `text` is the name of one, else `text` itself."""
+        return self.templates.get(text.strip(), text)
+
+    def save_template(self, name: str, text: str) -> None:
+        """Keep a template under a name for this kernel.
+
+        Raises:
+            OptionError: the name is not one word.
+        """
+        if not name.isidentifier():
+            raise OptionError(f"{name!r} is no name for a template: use one word, such as reviews.")
+        Template.parse(text)
+        self.templates[name] = text
+
+    def saved_template(self, name: str) -> str:
+        """Return the text of a saved template.
+
+        Raises:
+            TemplateError: none has this name.
+        """
+        if name not in self.templates:
+            raise TemplateError(
+                f"No template is saved as {name!r}.{did_you_mean(name, self.templates)} "
+                "`%%prompt --save NAME` saves one."
+            )
+        return self.templates[name]
+
+    def _with_answer(self, template: str, verb: str, purpose: str) -> Template:
+        parsed = Template.parse(self.template(template))
+        if not parsed.has_answer:
+            raise TemplateError(
+                f"{verb} needs a last turn `assistant:` with {purpose}, for example:\n"
+                "assistant:\n{{ label }}"
+            )
+        return parsed
+
+    def _variables(self, given: Mapping[str, object] | None) -> Mapping[str, object]:
+        return self.front.variables() if given is None else given
+
+    def _sampling(
+        self,
+        max_tokens: int | None,
+        temperature: float | None,
+        top_p: float | None,
+        stop: Sequence[str],
+        seed: int | None,
+    ) -> Sampling:
+        defaults = self.settings
+        return Sampling(
+            max_tokens=defaults.max_tokens if max_tokens is None else max_tokens,
+            temperature=defaults.temperature if temperature is None else temperature,
+            top_p=defaults.top_p if top_p is None else top_p,
+            stop=(stop,) if isinstance(stop, str) else tuple(stop),
+            seed=defaults.seed if seed is None else seed,
+        )
+
+    def _run(
+        self,
+        kind: str,
+        operation: Generator[Event, None, Any],
+        wrap: Callable[[Any, RunRecord, Points], Shown],
+        *,
+        model: Loaded,
+        params: Mapping[str, object],
+        template: str | None = None,
+        rows: Rows | None = None,
+        seed: int | None = None,
+        run_id: str | None = None,
+    ) -> Shown:
+        """Run an operation, log it, and return its result.
+
+        The log has the run before its first step and its end whatever happens. `wrap` makes the
+        result from what the operation returned.
+        """
+        from fmagic.models.memory import PeakMemory
+
+        active = self.log.begin(
+            kind,
+            run_id=run_id,
+            cell=self.front.cell(),
+            notebook=self.front.notebook(),
+            model=model.info(),
+            template=template,
+            params=dict(params),
+            seed=seed,
+            data=rows,
+            parents=_parents(model),
+        )
+        watch = self.front.watch(kind)
+        peak = PeakMemory(model.device)
+        started = time.perf_counter()
+        try:
+            done, points = drive(operation, active, watch)
+            active.add_metrics(
+                **done.metrics(),
+                peak_memory_bytes=peak.bytes(),
+                seconds=time.perf_counter() - started,
+            )
+            record = active.finish(
+                "interrupted" if done.interrupted else "ok", output=done.summary()
+            )
+            result = wrap(done, record, points)
+        except BaseException as error:
+            failure = as_shortage(error, str(model.device), ADVICE) or error
+            watch.fail(active.finish("error", error=failure))
+            if failure is error:
+                raise
+            raise failure from None
+        watch.finish(result)
+        if done.interrupted:
+            raise Interrupted(_stopped(kind, done), result)
+        return result
+
+
+def _params(sampling: Sampling, **others: object) -> dict[str, object]:
+    params = {key: value for key, value in asdict(sampling).items() if key != "seed"}
+    return {**params, **{key: _plain(value) for key, value in others.items()}}
+
+
+def _plain(value: object) -> object:
+    return list(value) if isinstance(value, tuple) else value
+
+
+def _needed(data: object, verb: str) -> object:
+    if data is None:
+        raise DataError(f"{verb} needs a table: add --data NAME, a frame, list of dicts or a path.")
+    return data
+
+
+def _parents(model: Loaded) -> list[str]:
+    """Return the run that made a tuned model: its folder bears the id."""
+    return [model.spec.path.name] if model.spec.kind == "tuned" and model.spec.path else []
+
+
+def _stopped(kind: str, done: Any) -> str:
+    if kind == "finetune":
+        return "Stopped. The best weights so far are saved and loaded."
+    return f"Stopped after {done.done:,} of {done.total:,}. What was done is kept in the result."

@@ -1,0 +1,163 @@
+"""The models that a session holds, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from fmagic.drive import tidy
+from fmagic.errors import ModelNotFoundError, OptionError, UnsuitableModelError, did_you_mean
+
+if TYPE_CHECKING:
+    from fmagic.models.language import LanguageModel
+    from fmagic.models.loaded import Loaded
+    from fmagic.settings import Fmagic
+
+
+class Shelf:
+    """Loads, names, finds and frees models.
+
+    Attributes:
+        settings: defaults and limits.
+        by_name: what is loaded, in the order of loading.
+        current: name of the model that is used when none is named.
+    """
+
+    def __init__(self, settings: Fmagic) -> None:
+        self.settings = settings
+        self.by_name: dict[str, Loaded] = {}
+        self.current: str | None = None
+
+    @tidy
+    def load(
+        self,
+        spec: str,
+        *,
+        name: str | None = None,
+        quant: str | None = None,
+        dtype: str | None = None,
+        device: str | None = None,
+        adapter: str | Path | None = None,
+        trust_remote_code: bool = False,
+        allow_pickle: bool = False,
+    ) -> Loaded:
+        """Load a model and make it the current one.
+
+        Args:
+            spec: `tiny`, `org/name[@revision]`, a folder, or the name of a tuned model.
+            name: to call it by; the last part of the spec if not given. A model that has the name
+                already is freed first.
+            quant: `auto`, `nf4`, `int8` or `none`; auto weighs what fits and what is fastest.
+            dtype: of unquantized weights, such as `bfloat16`; the device's fastest if not given.
+            device: `cuda`, `cuda:1`, `mps` or `cpu`.
+            adapter: folder of a peft adapter to put on the model.
+            trust_remote_code: run code from the model's repository.
+            allow_pickle: load weights that are not safetensors.
+
+        Raises:
+            ModelError: it cannot be found, loaded, trusted, or does not fit.
+            OptionError: an option does not exist or does not go with this model or device.
+        """
+        from fmagic.models.loader import load
+        from fmagic.models.spec import parse_spec
+
+        parsed = parse_spec(spec, models_dir=Path(self.settings.models_dir))
+        name = name or Path(parsed.name).name
+        if name in self.by_name:
+            self.unload(name)
+        model = load(
+            parsed,
+            name=name,
+            quant=quant or self.settings.quant,
+            dtype=dtype,
+            device=device or self.settings.device,
+            adapter=adapter,
+            trust_remote_code=trust_remote_code,
+            allow_pickle=allow_pickle,
+            settings=self.settings,
+        )
+        self.by_name[name] = model
+        self.current = name
+        return model
+
+    def unload(self, name: str | None = None, *, everything: bool = False) -> int:
+        """Free one model, the current one if no name is given, or all.
+
+        Returns:
+            The bytes that came back: resident memory on a CPU, the allocator's on a GPU.
+        """
+        if everything:
+            return sum(self.unload(each) for each in list(self.by_name))
+        if name is None and self.current is None:
+            raise ModelNotFoundError("No model is loaded.")
+        name = name or self.current
+        assert name is not None
+        if name not in self.by_name:
+            raise ModelNotFoundError(
+                f"No loaded model is called {name!r}.{did_you_mean(name, self.by_name)}"
+            )
+        freed = self.by_name.pop(name).unload()
+        if self.current == name:
+            self.current = next(reversed(self.by_name), None)
+        return freed
+
+    def model(self, name: str | None = None) -> Loaded:
+        """Return a loaded model: the current one, one by name, or one loaded now by its spec."""
+        if name is None:
+            if self.current is None:
+                raise ModelNotFoundError(
+                    "No model is loaded. `%model tiny` loads the bundled one, which works offline."
+                )
+            return self.by_name[self.current]
+        if name in self.by_name:
+            return self.by_name[name]
+        current = self.current
+        try:
+            return self.load(name)
+        finally:
+            # A model that is named for one cell does not become the current one.
+            self.current = current or self.current
+
+    def writer(self, name: str | None, verb: str) -> LanguageModel:
+        """Return a model that writes text, for the magic `verb`."""
+        from fmagic.models.language import LanguageModel
+
+        model = self.model(name)
+        if not isinstance(model, LanguageModel):
+            raise UnsuitableModelError(
+                f"{model.name} is an encoder: it makes vectors and writes no text, so {verb} cannot "
+                "use it. Use it with %%embed, or load a causal model, for example `%model tiny`."
+            )
+        return model
+
+    def trainable_base(self, name: str | None, tuned: str) -> LanguageModel:
+        """Return the model that a tuning to be called `tuned` starts from.
+
+        The base of an adapter, never the adapter: tuning again must not stack one on another.
+        """
+        model = self.writer(name, "%%finetune")
+        if model.adapter is None and model.name != tuned:
+            return model
+        base = tuning_of(model)
+        if base is None:
+            raise OptionError(
+                f"{model.name} carries the adapter {model.adapter}, and adapters are not stacked. "
+                "Load its base with %model, and tune that."
+            )
+        if name is not None and name != tuned:
+            raise OptionError(
+                f"{name} is a tuned model, and adapters are not stacked. "
+                f"Tune its base instead: --model {base}."
+            )
+        for other in self.by_name.values():
+            if str(other.spec) == base and other.adapter is None and other.name != tuned:
+                return self.writer(other.name, "%%finetune")
+        return self.writer(base, "%%finetune")
+
+
+def tuning_of(model: Loaded) -> str | None:
+    """Return the spec of the base that a tuned model was made from; `None` for other models."""
+    from fmagic.models.spec import read_tuning
+
+    tuning = read_tuning(model.spec)
+    return tuning.base if tuning else None

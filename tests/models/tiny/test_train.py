@@ -1,0 +1,75 @@
+"""Training a very small model: it learns, it resumes to the same bits, it can be loaded."""
+
+import dataclasses
+import logging
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from fmagic.models.tiny.config import ModelShape, TrainConfig
+from fmagic.models.tiny.optimizer import rate
+from fmagic.models.tiny.train import train
+
+SMALL = TrainConfig(
+    model=ModelShape(vocabulary=512, width=32, layers=2, heads=2, kv_heads=1, mlp=64),
+    steps=50,
+    part_tokens=64,
+    warmup=5,
+    tokenizer_examples=300,
+    chunk_steps=10,
+    opening_steps=10,
+    pairs=8,
+    pairs_every=5,
+    pairs_from=10,
+    checkpoint_every=20,
+)
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("whole")
+    train(SMALL, folder)
+    return folder
+
+
+def test_a_resumed_run_ends_in_the_same_bits(trained: Path, tmp_path: Path) -> None:
+    train(SMALL, tmp_path, stop_after=23)
+    train(SMALL, tmp_path, resume=True)
+    for name in ("model.safetensors", "tokenizer.json"):
+        assert (tmp_path / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_steps_may_be_added_before_the_decay(trained: Path, tmp_path: Path) -> None:
+    train(dataclasses.replace(SMALL, steps=45), tmp_path, stop_after=20)
+    train(SMALL, tmp_path, resume=True)
+    weights = "model.safetensors"
+    assert (tmp_path / weights).read_bytes() == (trained / weights).read_bytes()
+
+
+def test_the_loss_falls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "fmagic.models.tiny"):
+        train(dataclasses.replace(SMALL, steps=60, seed=1), tmp_path)
+    words = [record.getMessage().split() for record in caplog.records]
+    losses = [float(line[line.index("loss") + 1]) for line in words]
+    assert len(losses) == 3
+    assert losses[-1] < losses[0] - 0.5
+
+
+def test_the_folder_loads_with_plain_transformers(trained: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(trained)
+    tokenizer = AutoTokenizer.from_pretrained(trained)
+    assert model.dtype == torch.bfloat16
+    assert model.generation_config.do_sample is False
+    assert tokenizer.eos_token_id == model.generation_config.eos_token_id
+    assert tokenizer.eos_token_id != tokenizer.pad_token_id
+    assert not list(trained.glob("*.bin"))
+
+
+def test_the_rate_warms_up_stays_and_falls_to_zero() -> None:
+    config = TrainConfig(warmup=10, decay=0.25)
+    assert rate(config, 0.0, 0) == pytest.approx(0.1)
+    assert rate(config, 0.5, 50) == 1
+    assert rate(config, 0.875, 80) == pytest.approx(0.5)
+    assert rate(config, 1.0, 100) == 0

@@ -1,0 +1,66 @@
+"""The model as shipped: small, safe, with a card whose figures are the measured ones."""
+
+import hashlib
+import json
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from fmagic.models.tiny import WEIGHTS
+from fmagic.models.tiny.card import PARAPHRASE, TITLES, percent, row
+
+SCORES = json.loads((WEIGHTS / "scores.json").read_text("utf-8"))
+CARD = (WEIGHTS / "README.md").read_text("utf-8")
+REQUIRED = ("sentiment", "spam", "topic", "extraction", "qa")
+
+
+def test_the_files_are_small_and_hold_no_pickle() -> None:
+    files = [path for path in WEIGHTS.rglob("*") if path.is_file()]
+    assert sum(path.stat().st_size for path in files) <= 20 * 2**20
+    assert {path.suffix for path in files} <= {".safetensors", ".json", ".md", ".jinja"}
+
+
+def test_the_scores_belong_to_these_weights() -> None:
+    weights = (WEIGHTS / "model.safetensors").read_bytes()
+    assert SCORES["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+
+
+def test_the_card_shows_every_score() -> None:
+    assert CARD.startswith("---\nlicense: apache-2.0\n")
+    for name, score in SCORES["tasks"].items():
+        assert row(TITLES.get(name, name), score) in CARD
+    assert row(PARAPHRASE, SCORES["paraphrase"]) in CARD
+    assert percent(SCORES["real"]["youtube-spam"]["accuracy"]) in CARD
+
+
+@pytest.mark.parametrize("name", REQUIRED)
+def test_required_tasks_reach_nine_in_ten(name: str) -> None:
+    score = SCORES["tasks"][name]
+    assert score["n"] >= 200
+    assert score["accuracy"] >= 0.9
+    assert max(score["majority"], score["untrained"]) < score["accuracy"]
+
+
+def test_paraphrases_are_found() -> None:
+    assert SCORES["paraphrase"]["accuracy"] >= 0.9
+
+
+def test_the_first_cell_of_the_guide_works() -> None:
+    torch.set_num_threads(1)
+    tokenizer = AutoTokenizer.from_pretrained(WEIGHTS)
+    model = AutoModelForCausalLM.from_pretrained(WEIGHTS)
+    answers = {}
+    for text in ("I love this kettle, it works perfectly.", "Terrible. It broke after two days."):
+        said = [
+            {"role": "system", "content": "You label product reviews."},
+            {"role": "user", "content": text},
+        ]
+        inputs = tokenizer.apply_chat_template(
+            said, add_generation_prompt=True, return_tensors="pt", return_dict=True
+        )
+        output = model.generate(**inputs, max_new_tokens=8)
+        answers[text[:1]] = tokenizer.decode(
+            output[0, inputs["input_ids"].shape[1] :], skip_special_tokens=True
+        )
+    assert answers == {"I": "positive", "T": "negative"}
