@@ -85,7 +85,7 @@ def status(session: Session) -> View:
     pairs: list[tuple[str, object]] = [
         ("device", device.name),
         ("memory", f"{size(device.free_bytes)} of {size(device.total_bytes)} free"),
-        ("runs in this kernel", len(session.log)),
+        ("runs in this kernel", len(session.log.session())),
         ("journal", session.log.journal.path),
     ]
     blocks: list[Block] = [KeyValue(pairs)]

@@ -157,7 +157,9 @@ class Shelf:
 
 def tuning_of(model: Loaded) -> str | None:
     """Return the spec of the base that a tuned model was made from; `None` for other models."""
-    from fmagic.models.spec import read_tuning
+    from fmagic.models.spec import TUNED_FILE, read_json
 
-    tuning = read_tuning(model.spec)
-    return tuning.base if tuning else None
+    if model.spec.kind != "tuned" or model.spec.path is None:
+        return None
+    base = (read_json(model.spec.path / TUNED_FILE) or {}).get("base")
+    return base if isinstance(base, str) else None

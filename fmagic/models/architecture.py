@@ -39,6 +39,12 @@ AUTO_CLASSES: dict[Kind, str] = {
     "encoder": "AutoModel",
 }
 TEXT_ENCODER = "AutoModelForTextEncoding"
+TABLES = {
+    "AutoModelForCausalLM": "MODEL_FOR_CAUSAL_LM_MAPPING",
+    "AutoModelForSeq2SeqLM": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
+    "AutoModel": "MODEL_MAPPING",
+    TEXT_ENCODER: "MODEL_FOR_TEXT_ENCODING_MAPPING",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,10 +148,12 @@ def _decide(
     encoder_class = AUTO_CLASSES["encoder"]
     if config.is_encoder_decoder and kind in _names("MODEL_FOR_TEXT_ENCODING_MAPPING"):
         encoder_class = TEXT_ENCODER
-    if is_vectors or architecture in _classes("MODEL_FOR_MASKED_LM_MAPPING"):
+    if is_vectors:
         return "encoder", encoder_class, None
     if architecture in _classes("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING"):
         return "seq2seq", AUTO_CLASSES["seq2seq"], None
+    if architecture in _classes("MODEL_FOR_MASKED_LM_MAPPING"):
+        return "encoder", encoder_class, None
     if architecture in _classes("MODEL_FOR_CAUSAL_LM_MAPPING"):
         return "causal", AUTO_CLASSES["causal"], None
     if any(architecture in _classes(f"MODEL_FOR_{each}_MAPPING") for each in CLASSIFIERS):
@@ -186,13 +194,8 @@ def _by_code(auto_map: dict[str, Any], config: Any, *, name: str, is_vectors: bo
 
 
 def _class_name(plan: Plan) -> str | None:
-    import transformers
-
-    mapping = getattr(transformers, plan.auto_class)._model_mapping  # noqa: SLF001 - no other way
-    found = mapping.get(type(plan.config))
-    if isinstance(found, tuple):
-        found = found[0]
-    return found.__name__ if found is not None else None
+    found = _names(TABLES[plan.auto_class]).get(plan.config.model_type)
+    return found[0] if isinstance(found, tuple | list) else found
 
 
 def _must_read_text(architecture: str | None, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -9,6 +10,8 @@ from fmagic.models.devices import LIMIT_VARIABLE
 from fmagic.views import size
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from fmagic.models.devices import Device
     from fmagic.models.quant import Method
 
@@ -16,6 +19,9 @@ FULL = 4  # bytes of float32
 SPARE = 0.1  # of the total, left free when a model fits with room
 # Libraries, workspaces and fragments; a CUDA context is counted by the driver already.
 FIXED_OVERHEAD = {"cuda": 300_000_000, "mps": 200_000_000, "cpu": 30_000_000}
+# What the sizes of a layer must divide by: rows that the 4-bit kernels of bitsandbytes for
+# AVX512-BF16 take together, and weights that share a scale.
+ROWS, COLUMNS = 32, 64
 READ_AT_ONCE = 2048  # tokens; longer prompts are read in pieces
 
 
@@ -94,22 +100,40 @@ class Fit:
 
 def take_census(module: Any) -> Census:
     """Count the weights of a model, which may be on the `meta` device."""
+    sizes = {id(weight): weight.numel() for weight in module.parameters()}
+    linear = {id(each.weight) for _, each, stays in _linear_layers(module) if not stays}
+    counted = sum(sizes[key] for key in linear)
+    return Census(counted, sum(sizes.values()) - counted, max(sizes.values(), default=0))
+
+
+def left_alone(module: Any) -> list[str]:
+    """Return the names of the linear layers that are not to be quantized.
+
+    These are the head, whatever shares its weights with an embedding, poolers (unused, and often
+    not in the files), and layers whose sizes the kernels cannot divide.
+    """
+    return [name for name, _, stays in _linear_layers(module) if stays]
+
+
+def _linear_layers(module: Any) -> Iterator[tuple[str, Any, bool]]:
+    """Yield name, layer and whether it stays as it is."""
     import torch
     from transformers.pytorch_utils import Conv1D
 
     head = getattr(module, "get_output_embeddings", lambda: None)()
-    sizes = {id(weight): weight.numel() for weight in module.parameters()}
-    fixed = {id(head.weight)} if head is not None and hasattr(head, "weight") else set()
-    fixed |= {
-        id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)
-    }
-    linear = {
-        id(each.weight)
-        for each in module.modules()
-        if type(each) is torch.nn.Linear or isinstance(each, Conv1D)
-    } - fixed
-    counted = sum(sizes[key] for key in linear)
-    return Census(counted, sum(sizes.values()) - counted, max(sizes.values(), default=0))
+    shared = {id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)}
+    for name, each in module.named_modules():
+        # A subclass has a reason of its own and is not replaced by bitsandbytes either.
+        if type(each) is torch.nn.Linear or isinstance(each, Conv1D):
+            rows, columns = each.weight.shape[:: -1 if isinstance(each, Conv1D) else 1]
+            stays = (
+                each is head
+                or id(each.weight) in shared
+                or "pooler" in name.split(".")
+                or rows % ROWS != 0
+                or columns % COLUMNS != 0
+            )
+            yield name, each, stays
 
 
 def estimate(
@@ -186,8 +210,6 @@ def refusal(name: str, needed: Fit, others: list[Fit], device: Device, parameter
         device: on which it should run.
         parameters: of the model.
     """
-    import os
-
     limited = f" ({LIMIT_VARIABLE} bounds it)" if os.environ.get(LIMIT_VARIABLE) else ""
     lines = [
         f"{name} does not fit on {device.name}: it takes {needed.explain()}; "

@@ -20,6 +20,9 @@ def utc_text(moment: datetime) -> str:
     return f"{moment:%Y-%m-%dT%H:%M:%S}.{moment.microsecond // 1000:03d}Z"
 
 
+_MAX_COUNTER = 0xFFF
+
+
 class _Identifiers:
     """Makes version 7 UUIDs that rise within a process (RFC 9562, section 6.2, method 1)."""
 
@@ -38,7 +41,7 @@ class _Identifiers:
             else:
                 # Also when the clock was set back.
                 self._counter += 1
-                if self._counter > 0xFFF:
+                if self._counter > _MAX_COUNTER:
                     self._millisecond += 1
                     self._counter = (random_bits >> 62) & 0x7FF
             value = self._millisecond << 80 | 0x7 << 76 | self._counter << 64 | 0b10 << 62

@@ -152,9 +152,6 @@ def _squeeze(value: Any, level: _Level, place: tuple[str, ...]) -> Any:
         if len(names) < len(value):
             shrunk["…"] = f"{len(value) - len(names):,} more"
         return shrunk
-    if isinstance(value, int) and not isinstance(value, bool) and value.bit_length() > 64:
-        # Python's integers have no end, and other readers of JSON have no such integers.
-        return float(value) if value.bit_length() < 1024 else None
     return value
 
 

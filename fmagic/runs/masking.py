@@ -14,14 +14,19 @@ MIN_SECRET = 6
 _SECRET_VARIABLE = re.compile(r"(?i)(_KEY|_TOKEN|_SECRET|PASSWORD|PASSWD|PASSPHRASE)$")
 _WORDS = re.compile(r"[A-Z]+(?![a-z])|[A-Z]?[a-z]+|\d+")
 _SECRET_WORDS = frozenset(
-    "password passwd pwd passphrase secret secrets authorization auth credential credentials "
-    "apikey key token".split()
+    {
+        *("password", "passwd", "pwd", "passphrase", "secret", "secrets", "credential"),
+        *("credentials", "authorization", "auth", "apikey", "key", "token"),
+    }
 )
 # `*_key` and `*_token` that name a column or a piece of a vocabulary.
 _HARMLESS_FIRST = frozenset(
-    "primary foreign sort partition group join index cache label text answer column row dict "
-    "eos bos pad unk sep cls mask stop special next first last image start end "
-    "per input output prompt new".split()
+    {
+        *("primary", "foreign", "sort", "partition", "group", "join", "index", "cache", "label"),
+        *("text", "answer", "column", "row", "dict", "eos", "bos", "pad", "unk", "sep", "cls"),
+        *("mask", "stop", "special", "next", "first", "last", "image", "start", "end", "per"),
+        *("input", "output", "prompt", "new"),
+    }
 )
 
 # In running text a secret is told by what stands before it.
@@ -52,6 +57,10 @@ _ASSIGNED = (
         r"(?P<head>\b)(?P<value>hf_[A-Za-z0-9]{20,}|sk-[\w-]{20,}|gh[oprsu]_[A-Za-z0-9]{30,})"
     ),
 )
+
+
+# Most texts hold none of these: one look spares the patterns above.
+_HINT = re.compile(r"(?i)key|token|secret|pass|authorization|bearer|basic|://|hf_|sk-|gh[oprsu]_")
 
 
 def is_secret_name(name: str) -> bool:
@@ -104,8 +113,9 @@ def _mask(value: Any, secrets: list[str]) -> Any:
 def _mask_text(text: str, secrets: list[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, DOTS)
-    for pattern in _ASSIGNED:
-        text = pattern.sub(_dotted, text)
+    if _HINT.search(text):
+        for pattern in _ASSIGNED:
+            text = pattern.sub(_dotted, text)
     return text
 
 

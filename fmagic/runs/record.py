@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import hashlib
 from datetime import datetime
-from typing import Annotated, Any, Literal, TypeAlias
+from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 
 from pydantic import BaseModel, ConfigDict, Field
 
 from fmagic.runs.identity import utc_now, utc_text, uuid7
 from fmagic.runs.sealing import seal
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
 
 RUN_MIME = "application/vnd.fmagic.run.v1+json"
 SCHEMA: Literal["fmagic.run/1"] = "fmagic.run/1"
@@ -19,6 +22,7 @@ RunId: TypeAlias = Annotated[
     str, Field(pattern="^[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}$")
 ]
 UtcText: TypeAlias = Annotated[str, Field(pattern=r"^\d{4}-\d{2}-\d{2}T\d{2}:\d{2}:\d{2}\.\d{3}Z$")]
+Kind: TypeAlias = Annotated[str, Field(pattern="^[a-z][a-z_-]{0,31}$")]
 Series: TypeAlias = dict[str, list[tuple[float, float]]]
 
 
@@ -56,18 +60,19 @@ class DataInfo(_Part):
 
 
 class OutputInfo(_Part):
-    """What came out: a text, or the outline of a table."""
+    """What came out: a text, the outline of a table, or both. `sha256` is that of the text."""
 
     text: str | None = None
-    rows: int | None = None
-    columns: list[str] | None = None
+    table: dict[str, Any] | None = None
     sha256: str | None = None
 
     @classmethod
-    def of_text(cls, text: str) -> OutputInfo:
-        """Return the output of a run that wrote `text`."""
-        digest = hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-        return cls(text=text, sha256=digest)
+    def of(cls, output: str | Mapping[str, Any]) -> OutputInfo:
+        """Return what the log keeps of a text, or of the fields given."""
+        made = cls(text=output) if isinstance(output, str) else cls(**output)
+        if made.text is not None and made.sha256 is None:
+            made.sha256 = hashlib.sha256(made.text.encode("utf-8", "surrogatepass")).hexdigest()
+        return made
 
 
 class EnvironmentInfo(_Part):
@@ -113,7 +118,7 @@ class RunRecord(_Part):
 
     schema_: Literal["fmagic.run/1"] = Field(default=SCHEMA, alias="schema")
     id: RunId = Field(default_factory=uuid7)
-    kind: str
+    kind: Kind
     status: Status = "running"
     started: UtcText = Field(default_factory=lambda: utc_text(utc_now()))
     seconds: float | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import os
 import re
+import sys
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
@@ -22,6 +23,8 @@ ELLIPSIS = "…"
 # must not turn a status into dots.
 _STRUCTURE = ("schema", "id", "kind", "status", "started")
 _NUMBERS = ("metrics", "series")
+_BINARY = (bytes, bytearray, memoryview)
+_INTEGER_BITS = 63
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
@@ -34,20 +37,20 @@ def seal(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> d
     """
     secrets = os.environ if environ is None else environ
     roots = Roots.here()
-    sealed: dict[str, Any] = {}
-    for name, value in data.items():
-        if name in _STRUCTURE:
-            sealed[name] = value
-        elif name in _NUMBERS:
+    rest = {
+        str(name): as_json(value)
+        for name, value in data.items()
+        if name not in _STRUCTURE and name not in _NUMBERS
+    }
+    clean = reduce_paths(mask(rest, secrets), roots, texts=TEXTS)
+    for name in _NUMBERS:
+        if name in data:
             # Names of metrics and curves may come from the data; what they name is no secret.
-            named = reduce_paths(mask([str(key) for key in value], secrets), roots)
-            sealed[name] = dict(zip(named, map(_numbers, value.values()), strict=True))
-        else:
-            masked = mask({str(name): as_json(value)}, secrets)
-            sealed.update(reduce_paths(masked, roots, texts=TEXTS))
-    if "metrics" in sealed:
-        sealed["metrics"] = {k: v for k, v in sealed["metrics"].items() if v is not None}
-    return fit(sealed)
+            named = reduce_paths(mask(as_json(list(data[name])), secrets), roots)
+            figures = zip(named, map(_numbers, data[name].values()), strict=True)
+            clean[name] = {key: figure for key, figure in figures if figure is not None}
+    order = [*(name for name in data if name in clean or name in _STRUCTURE), *clean]
+    return fit({name: data[name] if name in _STRUCTURE else clean[name] for name in order})
 
 
 def as_json(value: Any, depth: int = MAX_DEPTH) -> Any:
@@ -58,35 +61,41 @@ def as_json(value: Any, depth: int = MAX_DEPTH) -> Any:
     """
     if value is None or isinstance(value, bool):
         return value
-    if isinstance(value, str):
+    if isinstance(value, str | PurePath | date):
         return _LONE_SURROGATE.sub("\ufffd", str(value))
-    if isinstance(value, int):
-        return int(value)
-    if isinstance(value, float):
-        return float(value) if math.isfinite(value) else str(float(value))
-    if isinstance(value, PurePath | date):
-        return str(value)
-    if depth == 0 and isinstance(value, Mapping | Sequence | AbstractSet):
-        return ELLIPSIS
-    if isinstance(value, Mapping):
-        return {as_json(str(key)): as_json(item, depth - 1) for key, item in value.items()}
-    if isinstance(value, AbstractSet):
-        return sorted((as_json(item, depth - 1) for item in value), key=repr)
-    if isinstance(value, Sequence) and not isinstance(value, bytes | bytearray | memoryview):
-        return [as_json(item, depth - 1) for item in value]
+    if isinstance(value, int | float):
+        return _number(value)
+    if isinstance(value, Mapping | Sequence | AbstractSet) and not isinstance(value, _BINARY):
+        return _collection(value, depth - 1) if depth else ELLIPSIS
     # A numpy or torch scalar, known by its interface so that neither is imported.
     if getattr(value, "shape", None) == () and callable(getattr(value, "item", None)):
         item = value.item()
-        return as_json(item, depth) if isinstance(item, bool | int | float | str) else _name(value)
-    return _name(value)
-
-
-def _name(value: object) -> str:
+        if isinstance(item, bool | int | float | str):
+            return as_json(item)
     return f"<{type(value).__name__}>"
+
+
+def _number(value: float) -> float | str:
+    # Whole numbers beyond 64 bits have no place in the JSON of other languages.
+    if isinstance(value, int):
+        return int(value) if value.bit_length() <= _INTEGER_BITS else f"<{type(value).__name__}>"
+    return float(value) if math.isfinite(value) else str(float(value))
+
+
+def _collection(value: Any, depth: int) -> Any:
+    if isinstance(value, Mapping):
+        return {as_json(str(key)): as_json(item, depth) for key, item in value.items()}
+    items = [as_json(item, depth) for item in value]
+    return sorted(items, key=repr) if isinstance(value, AbstractSet) else items
 
 
 def _numbers(value: Any) -> Any:
     """Return a number, or the points of a curve; without those that JSON cannot write."""
     if isinstance(value, int | float):
-        return value if math.isfinite(value) else None
-    return [[step, y] for step, y in value if math.isfinite(step) and math.isfinite(y)]
+        return value if _writable(value) else None
+    return [[step, y] for step, y in value if _writable(step) and _writable(y)]
+
+
+def _writable(number: float) -> bool:
+    # Not isfinite(): it fails on integers that are too large for a float.
+    return abs(number) <= sys.float_info.max

@@ -18,7 +18,7 @@ from fmagic.errors import OptionError, did_you_mean
 from fmagic.models.devices import processor_has
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable
 
     from fmagic.models.devices import Device
     from fmagic.models.fit import Fit
@@ -108,33 +108,34 @@ def why_not(method: Method, device: Device) -> str | None:
     return method.check(device)
 
 
-def choose(device: Device, fits: Mapping[str, Fit], *, parameters: int, writes: bool) -> Choice:
+def choose(
+    device: Device, estimate: Callable[[Method], Fit], *, parameters: int, writes: bool
+) -> Choice:
     """Choose the method that is fastest among those that fit.
 
     Args:
         device: where the model will run.
-        fits: the estimate for each method that can be used, by name.
+        estimate: what the model takes with a method.
         parameters: of the model.
         writes: whether it writes text; an encoder only reads, which quantization slows down.
     """
     known = methods()
-    plain = Choice(known["none"], "")
-    if "nf4" not in fits:
-        return _with(plain, f"quantized models do not run on {device}")
-    nf4 = Choice(known["nf4"], "")
-    room = fits["none"]
+    plain, nf4 = known["none"], known["nf4"]
+    room = estimate(plain)
+    lacking = f"unquantized it would take {room.said} of {room.free_said} free"
     if device.type == "cpu":
-        if not room.fits:
-            return _with(nf4, f"unquantized it would take {room.said} of {room.free_said} free")
-        if not writes:
-            return _with(plain, "it fits, and an encoder only gets slower when quantized")
-        if parameters >= NF4_PAYS_ON_CPU and processor_has("avx512_bf16"):
-            return _with(nf4, "on this processor a model of this size writes fastest in nf4")
-        return _with(plain, "it fits, and on this processor a model of this size is fastest so")
-    if room.is_comfortable:
-        return _with(plain, "it fits with room to spare, and unquantized is fastest and exact")
-    return _with(nf4, f"unquantized it would take {room.said} of {room.free_said} free")
-
-
-def _with(choice: Choice, reason: str) -> Choice:
-    return Choice(choice.method, reason)
+        pays = writes and parameters >= NF4_PAYS_ON_CPU and processor_has("avx512_bf16")
+        if room.fits and not writes:
+            return Choice(plain, "it fits, and an encoder only gets slower when quantized")
+        if room.fits and not pays:
+            return Choice(
+                plain, "it fits, and a model of this size is fastest so on this processor"
+            )
+        reason = "a model of this size writes fastest so on this processor" if pays else lacking
+    else:
+        if room.is_comfortable:
+            return Choice(plain, "it fits with room to spare, and unquantized is fastest and exact")
+        reason = lacking
+    if (obstacle := why_not(nf4, device)) is not None:
+        return Choice(plain, f"nf4 cannot be used on {device}: {obstacle}")
+    return Choice(nf4, reason)

@@ -135,9 +135,11 @@ def _notes(tasks: dict[str, Any]) -> list[str]:
     if "extraction" in tasks:
         fields = percent(tasks["extraction"]["fields"])
         notes.append(f"Extraction counts whole JSON objects; of single fields {fields} are right.")
-    for name in ("french", "summary"):
-        if name in tasks:
-            notes.append(f"chrF of {name}: {tasks[name]['chrf']:.2f}.")
+    notes += [
+        f"chrF of {name}: {tasks[name]['chrf']:.2f}."
+        for name in ("french", "summary")
+        if name in tasks
+    ]
     return notes
 
 
@@ -146,12 +148,12 @@ def _real(real: dict[str, Any]) -> str:
         return "(not measured)"
     lines = ["| real text, no training on it | correct | 95% interval | majority | n |"]
     lines.append("|---|---|---|---|---|")
-    for name, score in real.items():
-        interval = f"{percent(score['low'])} to {percent(score['high'])}"
-        lines.append(
-            f"| spam or not: {name} comments | **{percent(score['accuracy'])}** | {interval} | "
-            f"{percent(score['majority'])} | {score['n']} |"
-        )
+    lines += [
+        f"| spam or not: {name} comments | **{percent(score['accuracy'])}** | "
+        f"{percent(score['low'])} to {percent(score['high'])} | "
+        f"{percent(score['majority'])} | {score['n']} |"
+        for name, score in real.items()
+    ]
     return "\n".join(lines)
 
 

@@ -15,6 +15,7 @@ class ModelShape:
     kv_heads: int = 2
     mlp: int = 640
     positions: int = 2048
+    rope_theta: float = 100_000.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -83,7 +83,7 @@ class BatchMaker:
     def chunk(self, number: int) -> list[Step]:
         """Make the steps `number * chunk_steps` and following."""
         config = self.config
-        rng = random.Random(f"{config.seed}-{number}")
+        rng = random.Random(f"{config.seed}-{number}")  # noqa: S311 - reproducible, not secret
         first = number * config.chunk_steps
         shares = dict.fromkeys(self.tasks, 1.0) | dict(config.shares)
         if first < config.opening_steps:

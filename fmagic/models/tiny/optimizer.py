@@ -12,6 +12,9 @@ if TYPE_CHECKING:
 
     from fmagic.models.tiny.config import TrainConfig
 
+MATRIX = 2
+"""Dimensions of a matrix."""
+
 
 def rate(config: TrainConfig, done: float, step: int) -> float:
     """Return the factor on the learning rates.
@@ -40,8 +43,8 @@ class MasterOptimizer:
         self.masters = {
             name: p.detach().float().clone().requires_grad_() for name, p in named.items()
         }
-        inner = [m for name, m in self.masters.items() if m.ndim == 2 and "embed" not in name]
-        others = [m for name, m in self.masters.items() if m.ndim != 2 or "embed" in name]
+        inner = [m for name, m in self.masters.items() if m.ndim == MATRIX and "embed" not in name]
+        others = [m for name, m in self.masters.items() if m.ndim != MATRIX or "embed" in name]
         # The matrices are dealt out so that each thread orthogonalises its own.
         self._optimizers: list[torch.optim.Optimizer] = [
             torch.optim.AdamW(

@@ -90,7 +90,7 @@ def score_task(
 ) -> dict[str, Any]:
     """Score one task on `count` held-out conversations of one exchange each."""
     task = load_tasks()[name]
-    rng = random.Random(f"score-{name}")
+    rng = random.Random(f"score-{name}")  # noqa: S311 - reproducible, not secret
     examples = [one_turn(task.example(rng, "heldout")) for _ in range(count)]
     wanted = [example.turns[-1].assistant for example in examples]
     answers = generate(model, tokenizer, examples)
@@ -136,7 +136,7 @@ def score_paraphrases(
     """Find each held-out text's paraphrase by cosine among `CANDIDATES`."""
     import torch
 
-    rng = random.Random("score-paraphrase")
+    rng = random.Random("score-paraphrase")  # noqa: S311 - reproducible, not secret
     hits = 0
     for _ in range(rounds):
         drawn = [paraphrase.pair(rng, "heldout") for _ in range(CANDIDATES)]

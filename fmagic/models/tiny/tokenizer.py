@@ -56,7 +56,7 @@ def train_tokenizer(lines: Iterable[str], size: int, seed: int) -> PreTrainedTok
     from tokenizers import Regex, Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast
 
-    rng = random.Random(f"tokenizer-{seed}")
+    rng = random.Random(f"tokenizer-{seed}")  # noqa: S311 - reproducible, not secret
     made_up = (" ".join(pseudo_word(rng, "train") for _ in range(10)) for _ in range(2000))
     bpe = Tokenizer(models.BPE())
     bpe.pre_tokenizer = pre_tokenizers.Sequence(

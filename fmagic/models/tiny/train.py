@@ -45,7 +45,7 @@ LOG_EVERY = 20
 
 def make_tokenizer(config: TrainConfig, folder: Path) -> PreTrainedTokenizerFast:
     """Train the tokenizer on text of all tasks, save it, and return it."""
-    rng = random.Random(f"vocabulary-{config.seed}")
+    rng = random.Random(f"vocabulary-{config.seed}")  # noqa: S311 - reproducible, not secret
     tasks = load_tasks()
 
     def lines() -> Iterator[str]:

@@ -1,0 +1,1 @@
+"""Records as files of other programs, one module for each."""

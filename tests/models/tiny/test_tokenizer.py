@@ -47,9 +47,7 @@ def test_the_chat_template_marks_turns_and_what_the_model_says(
 ) -> None:
     said = messages(Example("t", "Be brief.", (Turn("Hi ", "Hello."),)))
     whole = tokenizer.apply_chat_template(said, tokenize=False)
-    assert whole == (
-        "<|system|>Be brief.<|end|><|user|>Hi<|end|><|assistant|>Hello.<|end|>"
-    )
+    assert whole == ("<|system|>Be brief.<|end|><|user|>Hi<|end|><|assistant|>Hello.<|end|>")
     asked = tokenizer.apply_chat_template(said[:-1], tokenize=False, add_generation_prompt=True)
     assert whole.startswith(asked)
     assert asked.endswith("<|assistant|>")

@@ -3,7 +3,18 @@
 import random
 import zlib
 
-from fmagic.models.tiny.tasks.base import HOLD_EVERY, Example, Split, Turn, part, pseudo_word
+from fmagic.models.tiny.tasks.base import (
+    HOLD_EVERY,
+    Example,
+    Split,
+    Turn,
+    chance,
+    part,
+    pseudo_word,
+)
+
+_BARE_BELOW, _ASKED_BELOW = 0.35, 0.75
+"""Bounds of the shares of bare sums and of questions; the rest are stories."""
 
 _BARE = ("{a} + {b}", "{a}+{b}", "{a} + {b} =", "{a}+{b}=?", "{a} plus {b}", "{a} + {b} = ?")
 _ASKED = {
@@ -66,9 +77,23 @@ _STORIES = {
         "{name} baked {a} {thing} and ate {b}. How many remain?",
     ),
 }
-_THINGS = tuple(
-    "apples books coins pens cups stamps tickets stones boxes chairs eggs lamps cards shells "
-    "bottles plates".split()
+_THINGS = (
+    "apples",
+    "books",
+    "coins",
+    "pens",
+    "cups",
+    "stamps",
+    "tickets",
+    "stones",
+    "boxes",
+    "chairs",
+    "eggs",
+    "lamps",
+    "cards",
+    "shells",
+    "bottles",
+    "plates",
 )
 _SYSTEMS = (
     "You are a calculator.",
@@ -89,7 +114,7 @@ class Arithmetic:
 
     def example(self, rng: random.Random, split: Split) -> Example:
         """Make one to six sums."""
-        system = rng.choice(part(_SYSTEMS, split)) if rng.random() < 0.4 else None
+        system = rng.choice(part(_SYSTEMS, split)) if chance(rng, 0.4) else None
         count = rng.choice((1, 1, 2, 4, 6))
         return Example(self.name, system, tuple(self._turn(rng, split) for _ in range(count)))
 
@@ -97,11 +122,11 @@ class Arithmetic:
         sign = rng.choice("+-")
         a, b = self._numbers(rng, split, sign)
         kind = rng.random()
-        if kind < 0.35:
+        if kind < _BARE_BELOW:
             pattern = rng.choice(_BARE)
             if sign == "-":
                 pattern = pattern.replace("+", "-").replace("plus", "minus")
-        elif kind < 0.75:
+        elif kind < _ASKED_BELOW:
             pattern = rng.choice(part(_ASKED[sign], split))
         else:
             pattern = rng.choice(part(_STORIES[sign], split))
@@ -112,9 +137,9 @@ class Arithmetic:
 
     def _numbers(self, rng: random.Random, split: Split, sign: str) -> tuple[int, int]:
         while True:
-            top = 99 if rng.random() < 0.8 else 20
+            top = 99 if chance(rng, 0.8) else 20
             a, b = rng.randint(0, top), rng.randint(0, top)
-            if sign == "-" and a < b and rng.random() < 0.8:
+            if sign == "-" and a < b and chance(rng, 0.8):
                 a, b = b, a
             held = zlib.crc32(f"{a}{sign}{b}".encode()) % HOLD_EVERY == HOLD_EVERY - 1
             if held == (split == "heldout"):

@@ -24,9 +24,10 @@ PSEUDO_SHARE = 0.4
 
 _SLOT = re.compile(r"\{([A-Za-z][a-z0-9_]*(?:#\d+)?)\}")
 _ARTICLE = re.compile(r"\b([Aa])\(n\) (?=(\w))")
-_ONSETS = tuple("b c d f g h j k l m n p r s t v w z br ch cl dr fr gr kr pl sh st th tr".split())
-_NUCLEI = tuple("a e i o u a e i o u ai ea ee ia io ou".split())
-_CODAS = ("", "", "", *"l m n r s t k x nd rn st".split())
+_CLUSTERS = ("br", "ch", "cl", "dr", "fr", "gr", "kr", "pl", "sh", "st", "th", "tr")
+_ONSETS = (*"bcdfghjklmnprstvwz", *_CLUSTERS)
+_NUCLEI = (*"aeiouaeiou", "ai", "ea", "ee", "ia", "io", "ou")
+_CODAS = ("", "", "", *"lmnrstkx", "nd", "rn", "st")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +83,11 @@ def pseudo_word(rng: random.Random, split: Split) -> str:
             return word
 
 
+def chance(rng: random.Random, share: float) -> bool:
+    """Return True in the given share of calls."""
+    return rng.random() < share
+
+
 def part(items: Sequence[str], split: Split) -> tuple[str, ...]:
     """Return the items of one split; lists shorter than `HOLD_EVERY` hold nothing out."""
     if len(items) < HOLD_EVERY:
@@ -119,7 +125,7 @@ class Corpus:
                 self._patterns["heldout"][group] = part(unique, "heldout")
 
     @classmethod
-    @lru_cache(maxsize=32)  # noqa: B019 - keyed by the class and a file name; a corpus is read-only
+    @lru_cache(maxsize=32)
     def load(cls, name: str) -> "Corpus":
         """Read `corpus/<name>.toml`, merged over `corpus/common.toml`.
 

@@ -2,8 +2,13 @@
 
 import random
 
-from fmagic.models.tiny.tasks.base import Example, Split, Turn, part
+from fmagic.models.tiny.tasks.base import Example, Split, Turn, chance, part
 from fmagic.models.tiny.tasks.words import distinct
+
+_REPEAT_BELOW, _LIST_BELOW = 0.25, 0.5
+"""Bounds of the shares of texts to repeat and of lists; the rest are tables."""
+_AFTER_BELOW, _BEFORE_BELOW = 0.6, 0.8
+"""Bounds of the shares of questions on a list; the rest ask for its ends."""
 
 _REPEAT = (
     "Repeat: {text}",
@@ -96,9 +101,9 @@ class Drills:
     def example(self, rng: random.Random, split: Split) -> Example:
         """Make one drill with up to five questions on the same words."""
         kind = rng.random()
-        if kind < 0.25:
+        if kind < _REPEAT_BELOW:
             turns = self._repeat(rng, split)
-        elif kind < 0.5:
+        elif kind < _LIST_BELOW:
             turns = self._list(rng, split)
         else:
             turns = self._table(rng, split)
@@ -116,10 +121,10 @@ class Drills:
         turns = []
         for _ in range(rng.randint(1, 5)):
             kind = rng.random()
-            if kind < 0.6:
+            if kind < _AFTER_BELOW:
                 at = rng.randrange(len(words) - 1)
                 asked, answer = rng.choice(part(_AFTER, split)).format(key=words[at]), words[at + 1]
-            elif kind < 0.8:
+            elif kind < _BEFORE_BELOW:
                 at = rng.randrange(1, len(words))
                 asked, answer = rng.choice(_BEFORE).format(key=words[at]), words[at - 1]
             else:
@@ -137,7 +142,7 @@ class Drills:
         turns = []
         for _ in range(rng.randint(1, 5)):
             key, value = rng.choice(pairs)
-            if rng.random() < 0.75:
+            if chance(rng, 0.75):
                 turns.append(Turn(rng.choice(part(_LOOKUP, split)).format(key=key), value))
             else:
                 turns.append(Turn(rng.choice(part(_WHOSE, split)).format(value=value), key))
@@ -146,7 +151,7 @@ class Drills:
     @staticmethod
     def _with_text(rng: random.Random, text: str, turns: list[Turn]) -> list[Turn]:
         first = turns[0].user
-        asked = f"{text}\n\n{first}" if rng.random() < 0.8 else f"{first}\n\n{text}"
+        asked = f"{text}\n\n{first}" if chance(rng, 0.8) else f"{first}\n\n{text}"
         return [Turn(asked, turns[0].assistant), *turns[1:]]
 
 

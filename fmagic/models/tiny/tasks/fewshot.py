@@ -1,13 +1,23 @@
 """Following examples in the prompt: arbitrary labels and arbitrary small mappings."""
 
-import random
-from collections.abc import Callable
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
 
 from fmagic.models.tiny.tasks import sentiment
-from fmagic.models.tiny.tasks.base import Example, Split, Turn, part, pseudo_word
+from fmagic.models.tiny.tasks.base import Example, Split, Turn, chance, part, pseudo_word
 from fmagic.models.tiny.tasks.words import categories, distinct, number, word
 
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Callable
+
 Pairs = list[tuple[str, str]]
+
+_MADE_UP_BELOW, _ARBITRARY_BELOW = 0.35, 0.8
+"""Bounds of the shares of made-up and of arbitrary labels; the rest are the true names."""
+_BLOCKS_BELOW, _LINES_BELOW = 0.45, 0.65
+"""Bounds of the shares of blocks and of lines in one turn; the rest are chats."""
 
 _FIELDS = (
     ("Input", "Output"),
@@ -109,7 +119,7 @@ def _labelled(rng: random.Random, split: Split, count: int) -> Pairs:
     listed = categories(split)
     chosen = rng.sample(tuple(listed), rng.choice((2, 2, 3)))
     names = _names(rng, split, chosen)
-    sentence = rng.random() < 0.3
+    sentence = chance(rng, 0.3)
     pairs = []
     for i in range(count):
         # Every class is shown before the last, asked one.
@@ -123,13 +133,13 @@ def _labelled(rng: random.Random, split: Split, count: int) -> Pairs:
 
 def _names(rng: random.Random, split: Split, chosen: list[str]) -> list[str]:
     kind = rng.random()
-    if kind < 0.35:
+    if kind < _MADE_UP_BELOW:
         names: list[str] = []
         while len(set(names)) < len(chosen):
             made_up = pseudo_word(rng, split)
-            names.append(made_up if rng.random() < 0.5 else made_up.lower())
+            names.append(made_up if chance(rng, 0.5) else made_up.lower())
         return list(dict.fromkeys(names))
-    if kind < 0.8:
+    if kind < _ARBITRARY_BELOW:
         return rng.sample(rng.choice(part(_LABELS, split)), len(chosen))
     return chosen
 
@@ -174,30 +184,30 @@ def _mapped(rng: random.Random, split: Split, count: int) -> Pairs:
         lambda x: f"<b>{x}</b>",
         lambda x: f"{x}s",
         lambda x: f"{x}?",
-        lambda x: extra,
+        lambda _: extra,
         str.lower,
     )
     phrase: tuple[Callable[[list[str]], str], ...] = (
         lambda w: w[0],
         lambda w: w[-1],
         lambda w: " ".join(reversed(w)),
-        lambda w: ", ".join(w),
-        lambda w: "-".join(w),
+        ", ".join,
+        "-".join,
         lambda w: " ".join(w[1:]),
         lambda w: str(len(w)),
         lambda w: f"{w[-1]} {w[0]}",
         lambda w: w[1],
     )
-    if rng.random() < 0.5:
+    if chance(rng, 0.5):
         function = rng.choice(one_word)
         return [(x, function(x)) for x in distinct(rng, split, count)]
     size = rng.choice((2, 2, 3))
     mapping = rng.choice(phrase)
     phrases = [
-        [pseudo_word(rng, split) if rng.random() < 0.6 else number(rng) for _ in range(size)]
+        [pseudo_word(rng, split) if chance(rng, 0.6) else number(rng) for _ in range(size)]
         for _ in range(count)
     ]
-    if rng.random() < 0.5:
+    if chance(rng, 0.5):
         phrases = [[w.lower() for w in phrase] for phrase in phrases]
     return [(" ".join(words), mapping(words)) for words in phrases]
 
@@ -229,13 +239,13 @@ class FewShot:
         maker = rng.choice((_labelled, _labelled, _known, _mapped, _mapped, _related, _lookup))
         pairs = maker(rng, split, rng.randint(4, 8))
         kind = rng.random()
-        if kind < 0.45:
+        if kind < _BLOCKS_BELOW:
             return self._blocks(rng, split, pairs)
-        if kind < 0.65:
+        if kind < _LINES_BELOW:
             return self._lines(rng, split, pairs)
         # Functions show in two examples; other mappings are only sure at the last turn.
         given = 2 if maker in (_mapped, _related) else len(pairs) - 1
-        system = rng.choice(part(_SYSTEMS, split)) if rng.random() < 0.5 else None
+        system = rng.choice(part(_SYSTEMS, split)) if chance(rng, 0.5) else None
         turns = tuple(Turn(x, y) for x, y in pairs)
         return Example(self.name, system, turns, given=given)
 
@@ -255,7 +265,7 @@ class FewShot:
         return self._one_turn(rng, split, "\n".join(shown), answer)
 
     def _one_turn(self, rng: random.Random, split: Split, text: str, answer: str) -> Example:
-        if rng.random() < 0.2:
+        if chance(rng, 0.2):
             return Example(self.name, rng.choice(part(_SYSTEMS, split)), (Turn(text, answer),))
         return Example(self.name, None, (Turn(rng.choice(part(_HEADS, split)) + text, answer),))
 

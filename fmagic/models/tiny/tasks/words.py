@@ -3,9 +3,13 @@
 import random
 from functools import lru_cache
 
-from fmagic.models.tiny.tasks.base import Corpus, Split, pseudo_word
+from fmagic.models.tiny.tasks.base import Corpus, Split, chance, pseudo_word
 
 _SLOT_WORDS = 24
+_WHOLE_BELOW, _AMOUNT_BELOW = 0.5, 0.8
+"""Bounds of the shares of whole numbers and of amounts; the rest are codes."""
+_MADE_UP_BELOW, _LISTED_BELOW = 0.5, 0.88
+"""Bounds of the shares of made-up and of listed words; the rest are numbers."""
 
 
 @lru_cache(maxsize=2)
@@ -23,9 +27,9 @@ def categories(split: Split) -> dict[str, tuple[str, ...]]:
 def number(rng: random.Random) -> str:
     """Draw a whole number, an amount or a code."""
     kind = rng.random()
-    if kind < 0.5:
+    if kind < _WHOLE_BELOW:
         return str(rng.randint(0, 10 ** rng.randint(1, 4)))
-    if kind < 0.8:
+    if kind < _AMOUNT_BELOW:
         return f"{rng.choice('$€£')}{rng.randint(1, 999)}.{rng.randint(0, 99):02d}"
     letters = "".join(rng.choice("ABCDEFGHJKLMNPQRSTUVWXYZ") for _ in range(rng.randint(1, 3)))
     return f"{letters}-{rng.randint(1, 9999)}"
@@ -34,10 +38,10 @@ def number(rng: random.Random) -> str:
 def word(rng: random.Random, split: Split) -> str:
     """Draw a made-up word in upper or lower case, a listed word, or a number."""
     kind = rng.random()
-    if kind < 0.5:
+    if kind < _MADE_UP_BELOW:
         made_up = pseudo_word(rng, split)
-        return made_up if rng.random() < 0.6 else made_up.lower()
-    if kind < 0.88:
+        return made_up if chance(rng, 0.6) else made_up.lower()
+    if kind < _LISTED_BELOW:
         return rng.choice(categories(split)[rng.choice(tuple(categories(split)))])
     return number(rng)
 

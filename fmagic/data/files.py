@@ -1,0 +1,135 @@
+"""Files that hold a table."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from fmagic.errors import DataError, did_you_mean
+
+if TYPE_CHECKING:
+    import os
+    from collections.abc import Callable
+
+
+def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
+    """Return the name of a file and the table in it.
+
+    Raises:
+        DataError: there is no such file, it is of another kind, or it cannot be read.
+    """
+    file = Path(path).expanduser()
+    reader = _READERS.get(file.suffix.lower())
+    if reader is None and not file.exists() and not file.suffix:
+        raise DataError(
+            f"There is no table {str(path)!r}: no such variable and no such file."
+            f"{_near(file)} A file ends in {', '.join(_READERS)}."
+        )
+    if reader is None:
+        raise DataError(
+            f"{file.name} ends in {file.suffix or 'nothing'}, which is no table that fmagic reads "
+            f"({', '.join(_READERS)}). Read it yourself, and give the frame."
+        )
+    if not file.is_file():
+        what = "a folder, not a file" if file.is_dir() else "not there"
+        raise DataError(f"{str(path)!r} is {what}.{_near(file)}")
+    try:
+        return file.name, reader(file)
+    except UnicodeDecodeError:
+        raise DataError(
+            f"{file.name} is not UTF-8. Read it with its own encoding, for example "
+            f"pandas.read_csv({file.name!r}, encoding='cp1252'), and give the frame."
+        ) from None
+    except OSError as error:
+        raise DataError(f"{file.name} cannot be read: {error.strerror or error}.") from None
+
+
+def _near(file: Path) -> str:
+    try:
+        names = [each.name for each in file.parent.iterdir() if each.suffix.lower() in _READERS]
+    except OSError:
+        return ""
+    return did_you_mean(file.name, names)
+
+
+def _delimited(separator: str) -> Callable[[Path], object]:
+    def read(file: Path) -> object:
+        import pandas as pd
+
+        with file.open(encoding="utf-8-sig", newline="") as lines:
+            header = next(csv.reader(lines, delimiter=separator), [])
+        twice = sorted({name for name in header if header.count(name) > 1})
+        if twice:
+            # pandas would rename the second one, and say nothing.
+            raise DataError(f"{file.name} has more than one column called {twice[0]!r}.")
+        if not header:
+            raise DataError(f"{file.name} is empty.")
+        try:
+            # Only an empty cell is missing: "NA" and "None" are texts, and labels.
+            frame = pd.read_csv(
+                file, sep=separator, keep_default_na=False, na_values=[""], encoding="utf-8-sig"
+            )
+        except pd.errors.ParserError as error:
+            raise DataError(f"{file.name} cannot be read: {str(error).strip()}.") from None
+        if not isinstance(frame.index, pd.RangeIndex):
+            # pandas takes surplus cells at the left for row labels, which shifts every column.
+            raise DataError(
+                f"{file.name} has more cells in its rows than names in its first line "
+                f"({len(header)}). Is a comma not quoted?"
+            )
+        return frame
+
+    return read
+
+
+def _parquet(file: Path) -> object:
+    import pandas as pd
+    from pyarrow import ArrowException
+
+    try:
+        return pd.read_parquet(file)
+    except ArrowException as error:
+        raise DataError(f"{file.name} cannot be read: {error}.") from None
+
+
+def _json_lines(file: Path) -> object:
+    records = []
+    with file.open(encoding="utf-8-sig") as lines:
+        for number, line in enumerate(lines, start=1):
+            if not line.strip():
+                continue
+            record = _loads(line, f"{file.name}, line {number:,},")
+            if not isinstance(record, dict):
+                raise DataError(
+                    f"{file.name}, line {number:,}, holds {type(record).__name__}, not an object "
+                    "{...}."
+                )
+            records.append(record)
+    return records
+
+
+def _json(file: Path) -> object:
+    content = _loads(file.read_text(encoding="utf-8-sig"), file.name)
+    if not isinstance(content, (list, dict)):
+        raise DataError(f"{file.name} holds {type(content).__name__}, not a list of objects.")
+    return content
+
+
+def _loads(text: str, place: str) -> Any:
+    try:
+        return json.loads(text)
+    except json.JSONDecodeError as error:
+        raise DataError(
+            f"{place} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+        ) from None
+
+
+_READERS: dict[str, Callable[[Path], object]] = {
+    ".csv": _delimited(","),
+    ".tsv": _delimited("\t"),
+    ".jsonl": _json_lines,
+    ".json": _json,
+    ".parquet": _parquet,
+}

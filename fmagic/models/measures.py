@@ -1,0 +1,57 @@
+"""Figures of a model in memory."""
+
+from __future__ import annotations
+
+from typing import Any
+
+QUANTIZED_LAYERS = ("Linear4bit", "Linear8bitLt")
+NO_LIMIT = 10**9  # a tokenizer without a limit says 10**30
+UNBOUNDED = 32_768  # tokens; for models that could go on for ever, such as recurrent ones
+
+
+def count_quantized(module: Any) -> int:
+    """Return how many layers hold quantized weights."""
+    return sum(type(each).__name__ in QUANTIZED_LAYERS for each in module.modules())
+
+
+def weight_bytes(module: Any) -> int:
+    """Return what the weights take, with the constants of quantized ones."""
+    # Several names can stand for one piece of memory, hence by its address.
+    tensors: dict[int, int] = {}
+    for each in (*module.parameters(), *module.buffers()):
+        for tensor in (each, *_constants(each)):
+            tensors[tensor.data_ptr()] = tensor.nbytes
+    return sum(tensors.values())
+
+
+def context_length(module: Any, tokenizer: Any, *, encoder: bool) -> int:
+    """Return the most tokens that a model reads, and for a causal model writes, at once."""
+    config = module.config.get_text_config(decoder=True)
+    limits = []
+    positions = getattr(config, "max_position_embeddings", None)
+    if isinstance(positions, int) and positions > 0:
+        limits.append(positions - _unused_positions(module))
+    said = getattr(tokenizer, "model_max_length", None)
+    # For a causal model the tokenizer's figure is often left from a smaller ancestor.
+    if isinstance(said, int) and 0 < said < NO_LIMIT and (encoder or not limits):
+        limits.append(said)
+    return min(limits, default=UNBOUNDED)
+
+
+def _constants(weight: Any) -> list[Any]:
+    found = [getattr(weight, name, None) for name in ("CB", "SCB")]
+    state = getattr(weight, "quant_state", None)
+    while state is not None:
+        found += [getattr(state, name, None) for name in ("absmax", "code", "offset")]
+        state = getattr(state, "state2", None)
+    return [each for each in found if hasattr(each, "nbytes") and each is not weight]
+
+
+def _unused_positions(module: Any) -> int:
+    """Return how many positions stand before the first: RoBERTa counts on from its padding."""
+    for name, each in module.named_modules():
+        if name.endswith("position_embeddings") and isinstance(
+            getattr(each, "padding_idx", None), int
+        ):
+            return int(each.padding_idx) + 1
+    return 0

@@ -1,0 +1,204 @@
+"""Records as blocks to look at: the card under a result, the list of runs, one run whole."""
+
+from __future__ import annotations
+
+import json
+from typing import TYPE_CHECKING, Any
+
+from fmagic.runs.record import RUN_MIME
+from fmagic.views import (
+    Card,
+    Chips,
+    Curve,
+    Fold,
+    KeyValue,
+    Stack,
+    Table,
+    Text,
+    duration,
+    number,
+    size,
+)
+from fmagic.views import bundle as plain_bundle
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+    from typing import Literal
+
+    from pydantic import BaseModel
+
+    from fmagic.runs.record import RunRecord
+    from fmagic.views import Block
+
+# The figure that says most about a run: the first of these that it has.
+MAIN_METRICS = (
+    "accuracy",
+    "f1",
+    "exact_match",
+    "held_out_loss_after",
+    "eval_loss",
+    "held_out_loss",
+    "perplexity",
+    "loss",
+    "rows_per_second",
+)
+_SHORT = 160
+
+
+def bundle(record: RunRecord, block: Block) -> dict[str, Any]:
+    """Return the display bundle of a run: its record, and the block for readers without fmagic."""
+    return {RUN_MIME: record.dump(), **plain_bundle(block)}
+
+
+def card(record: RunRecord) -> Block:
+    """Return the compact card of a run; what was asked and where it ran is folded away."""
+    record = record.sealed()
+    blocks: list[Block] = [Chips(_chips(record))]
+    if record.error is not None:
+        blocks.append(Text(f"{record.error.type}: {_brief(record.error.message)}", tone="bad"))
+    details = _details(record)
+    if details:
+        blocks.append(Fold("template, options, data, environment", Stack(details)))
+    return Card(f"{record.kind} {record.short_id}", blocks, tone=_tone(record))
+
+
+def table(records: Sequence[RunRecord]) -> Block:
+    """Return the list of runs, in the order given."""
+    if not records:
+        return Text("No runs yet. %%prompt makes one.", tone="muted")
+    columns = ["run", "started", "kind", "status", "model", "seconds", "figure", "data", "note"]
+    align: list[Literal["left", "right"]] = ["left"] * len(columns)
+    align[columns.index("seconds")] = "right"
+    return Table(columns, [_row(record.sealed()) for record in records], align=align)
+
+
+def detail(record: RunRecord) -> Block:
+    """Return everything that the log knows of a run."""
+    record = record.sealed()
+    blocks: list[Block] = [Chips(_chips(record))]
+    about: list[tuple[str, object]] = [("id", record.id), ("started", record.started)]
+    if record.notebook:
+        about.append(("notebook", record.notebook))
+    if record.parents:
+        about.append(("builds on", ", ".join(parent[-8:] for parent in record.parents)))
+    if record.tags:
+        about.append(("tags", ", ".join(record.tags)))
+    if record.note:
+        about.append(("note", record.note))
+    blocks.append(KeyValue(about))
+    if record.error is not None:
+        blocks.append(Text(f"{record.error.type}: {record.error.message}", tone="bad"))
+    if record.output is not None and record.output.text:
+        blocks.append(Fold("output", Text(record.output.text), open=True))
+    if record.output is not None and record.output.table:
+        outline = [(_words(key), _value(value)) for key, value in record.output.table.items()]
+        blocks.append(Fold("output table", KeyValue(outline), open=True))
+    if record.metrics:
+        figures = [(_words(key), _figure(key, value)) for key, value in record.metrics.items()]
+        blocks.append(Fold("figures", KeyValue(figures), open=True))
+    blocks += [
+        Fold(_words(name), Curve({name: points}, x_label="step", y_label=_words(name)), open=True)
+        for name, points in record.series.items()
+        if points
+    ]
+    if record.cell is not None and record.cell.source:
+        blocks.append(Fold("cell", Text(record.cell.source, mono=True)))
+    blocks += _details(record)
+    return Card(f"{record.kind} {record.short_id}", blocks, tone=_tone(record))
+
+
+def _chips(record: RunRecord) -> list[tuple[str, str]]:
+    chips: list[tuple[str, str]] = [("status", record.status)]
+    if record.model is not None:
+        how = " ".join(filter(None, (record.model.quant, record.model.device)))
+        chips.append(("model", record.model.name))
+        if how:
+            chips.append(("on", how))
+    if record.seconds is not None:
+        chips.append(("time", duration(record.seconds)))
+    speed = record.metrics.get("tokens_per_second")
+    if speed is not None:
+        chips.append(("tokens/s", number(speed)))
+    name = _main_metric(record)
+    if name is not None:
+        chips.append((_words(name), _figure(name, record.metrics[name])))
+    if record.data is not None and record.data.rows is not None:
+        chips.append(("rows", number(record.data.rows)))
+    return chips
+
+
+def _details(record: RunRecord) -> list[Block]:
+    blocks: list[Block] = []
+    if record.template:
+        blocks.append(Fold("template", Text(record.template, mono=True)))
+    options: list[tuple[str, object]] = [
+        (_words(name), _value(value)) for name, value in record.params.items()
+    ]
+    if record.seed is not None:
+        options.append(("seed", record.seed))
+    if options:
+        blocks.append(Fold("options", KeyValue(options)))
+    parts = {"model": record.model, "data": record.data, "environment": record.environment}
+    for title, part in parts.items():
+        pairs = [] if part is None else _pairs(part)
+        if pairs:
+            blocks.append(Fold(title, KeyValue(pairs)))
+    return blocks
+
+
+def _pairs(part: BaseModel) -> list[tuple[str, object]]:
+    fields: Mapping[str, Any] = part.model_dump(exclude_none=True)
+    return [(_words(name), _value(value)) for name, value in fields.items()]
+
+
+def _row(record: RunRecord) -> list[object]:
+    name = _main_metric(record) or (
+        "tokens_per_second" if "tokens_per_second" in record.metrics else None
+    )
+    model = record.model
+    return [
+        record.short_id,
+        record.started[:16].replace("T", " "),
+        record.kind,
+        record.status,
+        "" if model is None else " ".join(filter(None, (model.name, model.quant))),
+        "" if record.seconds is None else f"{record.seconds:,.1f}",
+        "" if name is None else f"{_words(name)} {_figure(name, record.metrics[name])}",
+        "" if record.data is None else record.data.name,
+        " ".join([*(f"#{tag}" for tag in record.tags), record.note or ""]).strip(),
+    ]
+
+
+def _main_metric(record: RunRecord) -> str | None:
+    return next((name for name in MAIN_METRICS if name in record.metrics), None)
+
+
+def _tone(record: RunRecord) -> Literal["normal", "muted", "good", "bad"]:
+    if record.status == "ok":
+        return "good"
+    return "bad" if record.status == "error" else "muted"
+
+
+def _figure(name: str, value: float) -> str:
+    if name.endswith("_bytes") and value >= 0:
+        return size(int(value))
+    if name.endswith("seconds") and value >= 0:
+        return duration(value)
+    if name.startswith("accuracy") and 0 <= value <= 1:
+        return f"{value:.1%}"
+    return number(value)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, str):
+        return value
+    return json.dumps(value, ensure_ascii=False)
+
+
+def _words(name: str) -> str:
+    return name.replace("_", " ")
+
+
+def _brief(text: str) -> str:
+    line = text.strip().partition("\n")[0]
+    return line if len(line) <= _SHORT else f"{line[: _SHORT - 1]}…"

@@ -1,0 +1,298 @@
+"""The log of a session: runs begin here, end here, and are found here."""
+
+from __future__ import annotations
+
+import math
+import os
+import re
+import time
+import warnings
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from fmagic.errors import FmagicWarning, LogError, did_you_mean
+from fmagic.runs.environment import Surroundings
+from fmagic.runs.identity import uuid7
+from fmagic.runs.journal import Journal, read_folder
+from fmagic.runs.limits import MAX_POINTS, thin
+from fmagic.runs.notebook import read_notebook
+from fmagic.runs.reading import merge
+from fmagic.runs.record import (
+    CellInfo,
+    DataInfo,
+    ErrorInfo,
+    ModelInfo,
+    OutputInfo,
+    RunRecord,
+    Status,
+)
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from pydantic import BaseModel
+
+    from fmagic.data import Rows
+
+    Part = TypeVar("Part", bound=BaseModel)
+
+_ORDINAL = re.compile(r"-?[1-9]\d{0,3}")
+
+
+class Curve:
+    """Points of a curve that may be endless, thinned evenly as they come."""
+
+    def __init__(self, most: int = MAX_POINTS) -> None:
+        self._most = most
+        self._kept: list[tuple[float, float]] = []
+        self._stride = 1
+        self._count = 0
+        self._latest: tuple[float, float] | None = None
+
+    def add(self, step: float, value: float) -> None:
+        """Take the next point; one that is not a number is left out."""
+        if not (math.isfinite(step) and math.isfinite(value)):
+            return
+        self._latest = (step, value)
+        if self._count % self._stride == 0:
+            self._kept.append(self._latest)
+            # More than asked for are held, so that the last thinning is nearly even.
+            if len(self._kept) > 4 * self._most:
+                del self._kept[1::2]
+                self._stride *= 2
+        self._count += 1
+
+    @property
+    def points(self) -> list[tuple[float, float]]:
+        """At most 500 points: the first, the latest, and even steps between them."""
+        points = list(self._kept)
+        if self._latest is not None and points[-1] != self._latest:
+            points.append(self._latest)
+        # Six digits are more than a curve shows, and half the size.
+        return [(step, float(f"{value:.6g}")) for step, value in thin(points, self._most)]
+
+
+class ActiveRun:
+    """A run that is going on.
+
+    Attributes:
+        record: what is known of it so far.
+    """
+
+    def __init__(self, log: RunLog, record: RunRecord, device_name: str | None) -> None:
+        self.record = record
+        self._log = log
+        self._device_name = device_name
+        self._curves: dict[str, Curve] = {}
+        self._clock = time.perf_counter()
+
+    @property
+    def parents(self) -> list[str]:
+        """Ids of the runs that this one builds on; append to it."""
+        return self.record.parents
+
+    def add_metrics(self, **figures: float | None) -> None:
+        """Add figures to the record; one that is `None` or not a number is left out."""
+        for name, figure in figures.items():
+            if figure is not None and math.isfinite(figure):
+                self.record.metrics[name] = figure if type(figure) is int else float(figure)
+
+    def add_point(self, series: str, step: float, value: float) -> None:
+        """Add a point to a curve; at most 500 of it are kept, evenly."""
+        curve = self._curves.get(series)
+        if curve is None:
+            curve = self._curves[series] = Curve()
+        curve.add(float(step), float(value))
+
+    def finish(
+        self,
+        status: Status = "ok",
+        output: OutputInfo | Mapping[str, Any] | str | None = None,
+        error: ErrorInfo | BaseException | None = None,
+    ) -> RunRecord:
+        """End the run and write it; a second call changes nothing.
+
+        Returns:
+            The record as it was written: without secrets and absolute paths, long texts cut.
+        """
+        record = self.record
+        if record.finished:
+            return record
+        record.seconds = round(time.perf_counter() - self._clock, 6)
+        record.status = status
+        record.output = OutputInfo.of(output) if isinstance(output, str | Mapping) else output
+        record.error = ErrorInfo.of(error) if isinstance(error, BaseException) else error
+        record.series = {name: curve.points for name, curve in self._curves.items()}
+        record.environment = self._log.surroundings.get(self._device_name)
+        self.record = self._log.keep(record)
+        return self.record
+
+
+class RunLog:
+    """The runs of one session, and the way to those before it.
+
+    Attributes:
+        journal: where runs are written.
+        surroundings: versions and commit, looked up beside the first run.
+    """
+
+    def __init__(self, journal: Journal, *, surroundings: Surroundings | None = None) -> None:
+        self.journal = journal
+        self.surroundings = surroundings or Surroundings()
+        self._runs: dict[str, RunRecord] = {}
+        self._notebook: Path | None = None
+
+    def begin(
+        self,
+        kind: str,
+        *,
+        cell: CellInfo | Mapping[str, Any] | None = None,
+        notebook: str | os.PathLike[str] | None = None,
+        model: ModelInfo | Mapping[str, Any] | None = None,
+        template: str | None = None,
+        params: Mapping[str, Any] | None = None,
+        seed: int | None = None,
+        data: Rows | DataInfo | Mapping[str, Any] | None = None,
+        parents: Iterable[str] = (),
+        device_name: str | None = None,
+        run_id: str | None = None,
+    ) -> ActiveRun:
+        """Start a run and write that it runs.
+
+        Args:
+            kind: the operation, `prompt`.
+            cell: the cell that asked for it.
+            notebook: path of the notebook, as far as it is known.
+            model: as `Loaded.info()` tells it; a `device_name` in it goes to the environment.
+            template: its source.
+            params: every option, defaults included.
+            seed: of sampling or training.
+            data: the table that goes in.
+            parents: ids of the runs that this one builds on.
+            device_name: what the model runs on, `NVIDIA H200`; by default what `model` says of it.
+            run_id: where the work needs to know it before, from `uuid7`.
+        """
+        self.surroundings.start()
+        if notebook is not None:
+            self._notebook = Path(notebook)
+        described = dict(model) if isinstance(model, Mapping) else model
+        if isinstance(described, dict):
+            named = described.pop("device_name", None)
+            device_name = device_name or named
+        record = RunRecord(
+            id=run_id or uuid7(),
+            kind=kind,
+            cell=_part(CellInfo, cell),
+            notebook=None if notebook is None else notebook_name(notebook),
+            model=_part(ModelInfo, described),
+            template=template,
+            params=dict(params or {}),
+            seed=seed,
+            data=_data(data),
+            parents=list(parents),
+        )
+        self._runs[record.id] = record
+        self.journal.append(record)
+        return ActiveRun(self, record, device_name)
+
+    def keep(self, record: RunRecord) -> RunRecord:
+        """Write a record, new or changed, and return it as it was written."""
+        sealed = RunRecord.model_validate(self.journal.append(record))
+        self._runs[record.id] = sealed
+        return sealed
+
+    def session(self) -> list[RunRecord]:
+        """Return the runs of this session, in the order of their start."""
+        return list(self._runs.values())
+
+    def records(self, notebook: str | os.PathLike[str] | None = None) -> list[RunRecord]:
+        """Return the runs of this session and, once the notebook is known, those before it.
+
+        They come from the journals of that notebook in this working folder and from the notebook
+        file itself, in the order of their start.
+
+        Args:
+            notebook: a path; by default the notebook of the latest run.
+        """
+        path = self._notebook if notebook is None else Path(notebook)
+        if path is None:
+            return merge(self.session())
+        name = notebook_name(path)
+        written = read_folder(self.journal.folder, notebook=name, place=self.journal.kernel.place)
+        own = self.session()
+        if notebook is not None:
+            own = [record for record in own if record.notebook == name]
+        return merge(_in_file(path), written, own)
+
+    def find(self, name: str, *, notebook: str | os.PathLike[str] | None = None) -> RunRecord:
+        """Return a run by its id, by the beginning or the end of it, or by its place.
+
+        Args:
+            name: `7c0e55d1`, or `1` for the latest run, `2` for the one before it.
+            notebook: where to look, as in `records`.
+
+        Raises:
+            LogError: no run, or more than one, is meant.
+        """
+        records = self.records(notebook)
+        if not records:
+            raise LogError("There are no runs yet. %%prompt makes one.")
+        if _ORDINAL.fullmatch(name.strip()) and abs(int(name)) <= len(records):
+            return records[-abs(int(name))]
+        wanted = _bare(name)
+        meant = [
+            record
+            for record in records
+            if wanted and (_bare(record.id).startswith(wanted) or _bare(record.id).endswith(wanted))
+        ]
+        if len(meant) == 1:
+            return meant[0]
+        if meant:
+            several = ", ".join(record.short_id for record in meant[-3:])
+            more = ", ..." if len(meant) > 3 else ""  # noqa: PLR2004 - as many as are shown
+            raise LogError(
+                f"{name!r} may be any of {len(meant):,} runs: {several}{more}. "
+                "Give more characters, best the last ones."
+            )
+        ids = [record.short_id for record in records]
+        near = did_you_mean(wanted[-8:], ids) or f" The latest is {ids[-1]!r}."
+        raise LogError(f"There is no run {name!r}.{near} %runs lists them.")
+
+
+def notebook_name(path: str | os.PathLike[str]) -> str:
+    """Return the name under which runs of a notebook are kept: from the working folder, if in it.
+
+    It is written with `/` on every system.
+    """
+    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links are to be kept
+    try:
+        return absolute.relative_to(Path.cwd()).as_posix()
+    except ValueError:
+        return absolute.name
+
+
+def _in_file(path: Path) -> list[RunRecord]:
+    if not path.exists():
+        return []
+    try:
+        return read_notebook(path)
+    except LogError as error:  # an editor may be saving it at this moment
+        warnings.warn(str(error), FmagicWarning, stacklevel=3)
+        return []
+
+
+def _part(part: type[Part], value: Part | Mapping[str, Any] | None) -> Part | None:
+    return part(**value) if isinstance(value, Mapping) else value
+
+
+def _data(data: Rows | DataInfo | Mapping[str, Any] | None) -> DataInfo | None:
+    if data is None or isinstance(data, DataInfo | Mapping):
+        return _part(DataInfo, data)
+    return DataInfo(
+        name=data.name, rows=len(data), columns=list(map(str, data.columns)), sha256=data.sha256
+    )
+
+
+def _bare(name: str) -> str:
+    return name.strip().lower().replace("-", "")

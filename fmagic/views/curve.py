@@ -1,0 +1,224 @@
+"""A static line chart."""
+
+from __future__ import annotations
+
+import base64
+import math
+from dataclasses import dataclass, field
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+from fmagic.views.formats import number
+from fmagic.views.text import NO_MATH, cell, escaped, stripped
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping, Sequence
+
+Points = list[tuple[float, float]]
+
+WIDTH, HEIGHT = 520, 220
+LEFT, RIGHT, TOP, BOTTOM = 58, 14, 26, 38
+# Middle tones again: an image inherits no colour from the page.
+INK = "#848484"
+PALETTE = ("#4285f4", "#e8710a", "#2e9e5b", "#c158dc", "#12a4af", "#e0483e")
+LONGEST_NAME = 28
+# A line has no more than two points a pixel column of its width.
+COLUMNS = 150
+SPARKS = "▁▂▃▄▅▆▇█"
+SPARK_WIDTH = 32
+TICKS = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Curve:
+    """Lines over a common x.
+
+    Args:
+        series: points `(x, y)` by name, in the order of x. What is not finite leaves a gap in
+            sight: it is counted below.
+        x_label: of the horizontal axis.
+        y_label: of the vertical axis.
+        caption: a line above it.
+    """
+
+    series: Mapping[str, Sequence[tuple[float, float]]]
+    x_label: str = field(kw_only=True)
+    y_label: str = field(kw_only=True)
+    caption: str = field(default="", kw_only=True)
+
+    def plain(self) -> str:
+        """Return a line for each series: a sketch, and where it goes from and to."""
+        names = {name: stripped(cell(name, LONGEST_NAME)) for name in self.series}
+        width = max(map(len, names.values()), default=0)
+        lines = [
+            f"{names[name]:<{width}}  {_sketch(points)}  {self._summary(points)}".rstrip()
+            for name, points in self._finite().items()
+        ]
+        return "\n".join(filter(None, [stripped(self.caption), *lines, self._lost()]))
+
+    def html(self) -> str:
+        """Return a `div` with the chart as an image, since sanitizers drop inline SVG."""
+        finite = {name: points for name, points in self._finite().items() if points}
+        caption = f'<div style="opacity:0.8">{escaped(self.caption)}</div>' if self.caption else ""
+        lost = self._lost()
+        note = f'<div style="opacity:0.7;font-size:90%">{escaped(lost)}</div>' if lost else ""
+        if not finite:
+            return (
+                f'<div {NO_MATH}>{caption}<div style="opacity:0.7">no points yet</div>{note}</div>'
+            )
+        image = base64.b64encode(_svg(finite, self.x_label, self.y_label).encode()).decode()
+        told = "; ".join(
+            f"{cell(name, LONGEST_NAME)}: {self._summary(points)}"
+            for name, points in finite.items()
+        )
+        return (
+            f'<div {NO_MATH}>{caption}<img alt="{escaped(told)}" width="{WIDTH}" '
+            f'style="max-width:100%;height:auto" src="data:image/svg+xml;base64,{image}">'
+            f"{note}</div>"
+        )
+
+    def _finite(self) -> dict[str, Points]:
+        return {
+            name: [(x, y) for x, y in points if math.isfinite(x) and math.isfinite(y)]
+            for name, points in self.series.items()
+        }
+
+    def _lost(self) -> str:
+        count = sum(map(len, self.series.values())) - sum(map(len, self._finite().values()))
+        if not count:
+            return ""
+        return f"{count:,} {'point is' if count == 1 else 'points are'} not finite, and not drawn"
+
+    def _summary(self, points: Points) -> str:
+        if not points:
+            return "no points"
+        (first_x, first), (last_x, last) = points[0], points[-1]
+        x_label = cell(self.x_label, LONGEST_NAME)
+        if len(points) == 1:
+            return stripped(f"{number(first)} at {x_label} {number(first_x)}")
+        return stripped(
+            f"{number(first)} → {number(last)} ({len(points):,} points, {x_label} "
+            f"{number(first_x)} to {number(last_x)})"
+        )
+
+
+def _sketch(points: Points) -> str:
+    """Return the course of a series in block characters, each the mean of a stretch of points."""
+    if not points:
+        return ""
+    width = min(SPARK_WIDTH, len(points))
+    edges = [round(i * len(points) / width) for i in range(width + 1)]
+    means = [
+        math.fsum(y / (end - start) for _, y in points[start:end]) for start, end in pairwise(edges)
+    ]
+    low, high = min(means), max(means)
+    step = (high / 2 - low / 2) * 2 or 1.0
+    return "".join(
+        SPARKS[min(int((mean - low) / step * len(SPARKS)), len(SPARKS) - 1)] for mean in means
+    )
+
+
+def _svg(series: Mapping[str, Points], x_label: str, y_label: str) -> str:
+    everything = [point for points in series.values() for point in points]
+    x_axis = _Axis.over([x for x, _ in everything], LEFT, WIDTH - RIGHT, tight=True)
+    y_axis = _Axis.over([y for _, y in everything], HEIGHT - BOTTOM, TOP, tight=False)
+    head = (
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
+        f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11" fill="{INK}">'
+    )
+    parts = [head]
+    for tick in y_axis.ticks():
+        at = y_axis.at(tick)
+        parts.append(
+            f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{at:.1f}" y2="{at:.1f}" stroke="{INK}" '
+            'stroke-opacity="0.25"/>'
+            f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{number(tick)}</text>'
+        )
+    parts.extend(
+        f'<text x="{x_axis.at(tick):.1f}" y="{HEIGHT - BOTTOM + 15}" '
+        f'text-anchor="middle">{number(tick)}</text>'
+        for tick in x_axis.ticks()
+    )
+    parts.append(
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}" '
+        f'stroke="{INK}" stroke-opacity="0.7"/>'
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">'
+        f"{escaped(cell(x_label, LONGEST_NAME))}</text>"
+        f'<text x="{LEFT - 6}" y="13" text-anchor="end">{escaped(cell(y_label, 9))}</text>'
+    )
+    place = float(LEFT)
+    for number_of, (name, points) in enumerate(series.items()):
+        colour = PALETTE[number_of % len(PALETTE)]
+        parts.append(_line(_thinned(points), x_axis, y_axis, colour))
+        shown = cell(name, LONGEST_NAME)
+        parts.append(
+            f'<circle cx="{place + 4:.0f}" cy="9" r="4" fill="{colour}"/>'
+            f'<text x="{place + 12:.0f}" y="13">{escaped(shown)}</text>'
+        )
+        # Letters of this size are about six pixels wide.
+        place += 28 + 6 * len(shown)
+    return "".join([*parts, "</svg>"])
+
+
+def _line(points: Points, x_axis: _Axis, y_axis: _Axis, colour: str) -> str:
+    places = [f"{x_axis.at(x):.1f},{y_axis.at(y):.1f}" for x, y in points]
+    if len(places) == 1:
+        x, y = places[0].split(",")
+        return f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>'
+    return (
+        f'<polyline fill="none" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round" '
+        f'points="{" ".join(places)}"/>'
+    )
+
+
+def _thinned(points: Points) -> Points:
+    """Return the lowest and the highest of each stretch, so that no spike is lost."""
+    if len(points) <= 2 * COLUMNS:
+        return points
+    edges = [round(i * len(points) / COLUMNS) for i in range(COLUMNS + 1)]
+    kept = [points[0]]
+    for start, end in pairwise(edges):
+        places = range(start, end)
+        low = min(places, key=lambda i: points[i][1])
+        high = max(places, key=lambda i: points[i][1])
+        kept.extend(points[i] for i in sorted({low, high}))
+    kept.append(points[-1])
+    return kept
+
+
+@dataclass(frozen=True, slots=True)
+class _Axis:
+    """A linear scale from `low..high` to the pixels `start..end`."""
+
+    low: float
+    high: float
+    step: float
+    start: float
+    end: float
+
+    @classmethod
+    def over(cls, values: Sequence[float], start: float, end: float, *, tight: bool) -> _Axis:
+        """Return an axis over these values; one that is not tight ends on its ticks."""
+        low, high = min(values), max(values)
+        if not high - low > max(abs(low), abs(high), 1e-290) * 1e-9:
+            # All at one height: draw them in the middle.
+            margin = abs(high) / 2 or 0.5
+            low, high = low - margin, high + margin
+        raw = (high / TICKS) - (low / TICKS)
+        power = 10.0 ** math.floor(math.log10(raw))
+        step = next((power * nice for nice in (1, 2, 2.5, 5) if power * nice >= raw), power * 10)
+        if not tight:
+            low, high = math.floor(low / step) * step, math.ceil(high / step) * step
+        return cls(low, high, step, start, end)
+
+    def ticks(self) -> list[float]:
+        """Return the round values within the axis."""
+        first = math.ceil(self.low / self.step - 1e-9)
+        last = math.floor(self.high / self.step + 1e-9)
+        return [place * self.step for place in range(first, last + 1)]
+
+    def at(self, value: float) -> float:
+        """Return the pixel of a value."""
+        # Halved, since the difference of two extreme values may be infinite.
+        share = (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
+        return self.start + share * (self.end - self.start)

@@ -1,0 +1,70 @@
+"""Fixtures for all tests: no network, few threads, folders of their own, small models."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Any, Protocol
+
+import pytest
+
+sys.path.insert(0, str(Path(__file__).parent))
+# Before any library reads them: nothing is looked up, and a stray look-up fails at once.
+os.environ["HF_HUB_OFFLINE"] = "1"
+os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
+os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
+os.environ["TOKENIZERS_PARALLELISM"] = "false"
+
+
+class Checkpoints(Protocol):
+    """Makes a small model, or returns the folder of an equal one that was made before."""
+
+    def __call__(self, architecture: str = "llama", **options: Any) -> Path: ...
+
+
+@pytest.fixture(scope="session")
+def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
+    """Read-only folders of small random models, see `support.checkpoints.make_checkpoint`."""
+    from support.checkpoints import make_checkpoint
+
+    made: dict[str, Path] = {}
+
+    def make(architecture: str = "llama", **options: Any) -> Path:
+        key = f"{architecture} {sorted(options.items())}"
+        if key not in made:
+            folder = tmp_path_factory.mktemp(architecture) / f"small-{architecture}"
+            made[key] = make_checkpoint(folder, architecture, **options)
+        return made[key]
+
+    return make
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _one_thread() -> None:
+    """Small models are fastest so, and figures do not depend on the machine."""
+    if "torch" in sys.modules:
+        sys.modules["torch"].set_num_threads(1)
+    os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+
+@pytest.fixture(autouse=True)
+def _own_folders(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Keep what a test writes out of the user's folders."""
+    folder = tmp_path_factory.mktemp("home")
+    monkeypatch.setenv("FMAGIC_MODELS_DIR", str(folder / "models"))
+    monkeypatch.setenv("FMAGIC_CACHE_DIR", str(folder / "cache"))
+    monkeypatch.setenv("FMAGIC_JOURNAL_DIR", str(folder / "journal"))
+    monkeypatch.delenv("FMAGIC_MEMORY_LIMIT", raising=False)
+
+
+@pytest.fixture
+def hub_cache(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty cache of the Hugging Face Hub, with the network switched off."""
+    from huggingface_hub import constants
+
+    folder = tmp_path / "hub"
+    folder.mkdir()
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(folder))
+    monkeypatch.setattr(constants, "HF_HUB_OFFLINE", True)
+    return folder

@@ -1,0 +1,278 @@
+"""The runtime against `generate`: the same tokens, whatever the company a row keeps."""
+
+from __future__ import annotations
+
+import random
+from typing import TYPE_CHECKING, Any
+
+import pytest
+import torch
+from transformers import (
+    BloomConfig,
+    BloomForCausalLM,
+    FalconConfig,
+    FalconForCausalLM,
+    Gemma3ForCausalLM,
+    Gemma3TextConfig,
+    GPT2Config,
+    GPT2LMHeadModel,
+    GPTNeoXConfig,
+    GPTNeoXForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
+    MptConfig,
+    MptForCausalLM,
+    OPTConfig,
+    OPTForCausalLM,
+    PhiConfig,
+    PhiForCausalLM,
+    Qwen3Config,
+    Qwen3ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
+
+from fmagic.models.cache import is_plain
+from fmagic.models.choosing import choose_by_cache, choose_by_text
+from fmagic.models.decoding import Decoder
+from fmagic.models.generating import Generator
+from fmagic.models.sampling import Completion, Sampling
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+VOCABULARY = 300
+END = 7
+CONTEXT = 256
+SIZES = {
+    "vocab_size": VOCABULARY,
+    "hidden_size": 64,
+    "intermediate_size": 128,
+    "num_hidden_layers": 2,
+    "num_attention_heads": 4,
+    "num_key_value_heads": 2,
+    "max_position_embeddings": CONTEXT,
+    "bos_token_id": 1,
+    "eos_token_id": END,
+}
+HEADS = {**SIZES, "num_key_value_heads": 4}
+ENDS = {"bos_token_id": 1, "eos_token_id": END}
+
+PLAIN = {
+    "qwen3": lambda: Qwen3ForCausalLM(Qwen3Config(head_dim=16, **SIZES)),
+    "mistral with a window": lambda: MistralForCausalLM(MistralConfig(sliding_window=8, **SIZES)),
+    "gemma3": lambda: Gemma3ForCausalLM(
+        Gemma3TextConfig(head_dim=16, sliding_window=8, **{**SIZES, "num_hidden_layers": 6})
+    ),
+    "gpt2": lambda: GPT2LMHeadModel(
+        GPT2Config(
+            vocab_size=VOCABULARY, n_embd=64, n_layer=2, n_head=4, n_positions=CONTEXT, **ENDS
+        )
+    ),
+    "bloom": lambda: BloomForCausalLM(
+        BloomConfig(vocab_size=VOCABULARY, hidden_size=64, n_layer=2, n_head=4, **ENDS)
+    ),
+    "gpt-neox": lambda: GPTNeoXForCausalLM(GPTNeoXConfig(**HEADS)),
+    "opt": lambda: OPTForCausalLM(OPTConfig(ffn_dim=128, word_embed_proj_dim=64, **HEADS)),
+    "falcon with alibi": lambda: FalconForCausalLM(FalconConfig(alibi=True, **HEADS)),
+    "mpt": lambda: MptForCausalLM(
+        MptConfig(vocab_size=VOCABULARY, d_model=64, n_layers=2, n_heads=4, max_seq_len=CONTEXT)
+    ),
+    "phi": lambda: PhiForCausalLM(PhiConfig(**HEADS)),
+}
+
+
+class Tokens:
+    """A tokenizer whose tokens are characters."""
+
+    pad_token_id = 0
+    bos_token_id = 1
+
+    def decode(self, ids: Sequence[int], *, skip_special_tokens: bool) -> str:
+        assert skip_special_tokens
+        return "".join(chr(0x4E00 + token) for token in ids)
+
+
+def build(make: Any) -> Any:
+    torch.manual_seed(0)
+    return make().eval()
+
+
+def prompts(*, shared: int = 20, count: int = 9) -> list[list[int]]:
+    source = random.Random(1)
+    words = range(10, VOCABULARY)
+    prefix = source.choices(words, k=shared)
+    return [prefix + source.choices(words, k=source.randrange(1, 40)) for _ in range(count)]
+
+
+def runner(model: Any, kind: Any = Decoder, batch_tokens: int = 256) -> Any:
+    return kind(
+        model,
+        Tokens(),
+        end_tokens=frozenset([END]),
+        context_length=CONTEXT,
+        batch_tokens=batch_tokens,
+    )
+
+
+def answers(run: Any, asked: Sequence[Sequence[int]], **options: Any) -> dict[int, Completion]:
+    found = {}
+    texts: dict[int, str] = {}
+    for index, text, completion in run.run(asked, Sampling(max_tokens=12, **options)):
+        texts[index] = texts.get(index, "") + text
+        if completion is not None:
+            assert index not in found
+            found[index] = completion
+            assert completion.text == texts[index]
+    return found
+
+
+def reference(model: Any, prompt: Sequence[int]) -> list[int]:
+    ids = torch.tensor([list(prompt)])
+    with torch.inference_mode():
+        output = model.generate(
+            ids,
+            attention_mask=torch.ones_like(ids),
+            max_new_tokens=12,
+            do_sample=False,
+            pad_token_id=0,
+            eos_token_id=[END],
+        )
+    new = output[0] if model.config.is_encoder_decoder else output[0, len(prompt) :]
+    tokens: list[int] = new.tolist()
+    return tokens
+
+
+def text(tokens: Sequence[int]) -> str:
+    return Tokens().decode([t for t in tokens if t != END], skip_special_tokens=True)
+
+
+@pytest.mark.parametrize("name", PLAIN)
+def test_batches_and_single_prompts_write_what_generate_writes(name: str) -> None:
+    model = build(PLAIN[name])
+    assert is_plain(model.config)
+    asked = prompts()
+    expected = [reference(model, prompt) for prompt in asked]
+    run = runner(model)
+    together = answers(run, asked)
+    alone = [answers(run, [prompt])[0] for prompt in asked]
+    for index, tokens in enumerate(expected):
+        assert together[index].text == text(tokens)
+        assert alone[index].text == text(tokens)
+        assert together[index].output_tokens == len(tokens)
+        assert together[index].input_tokens == len(asked[index])
+        assert together[index].finish == ("stop" if tokens[-1] == END else "length")
+
+
+def test_a_recurrent_model_goes_through_generate() -> None:
+    model = build(
+        lambda: MambaForCausalLM(
+            MambaConfig(
+                vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4, **ENDS
+            )
+        )
+    )
+    assert not is_plain(model.config)
+    asked = prompts(count=5)
+    run = runner(model, Generator)
+    together = answers(run, asked)
+    for index, prompt in enumerate(asked):
+        expected = text(reference(model, prompt))
+        assert together[index].text == expected
+        assert answers(run, [prompt])[0].text == expected
+
+
+def test_an_encoder_decoder_goes_through_generate() -> None:
+    model = build(
+        lambda: T5ForConditionalGeneration(
+            T5Config(
+                vocab_size=VOCABULARY,
+                d_model=32,
+                d_ff=64,
+                d_kv=8,
+                num_layers=2,
+                num_heads=4,
+                decoder_start_token_id=0,
+                eos_token_id=END,
+            )
+        )
+    )
+    asked = prompts(count=4)
+    run = runner(model, Generator)
+    together = answers(run, asked)
+    for index, prompt in enumerate(asked):
+        expected = text(reference(model, prompt)[1:])
+        assert together[index].text == expected
+        assert answers(run, [prompt])[0].text == expected
+
+
+def test_many_more_rows_than_fit_at_once() -> None:
+    model = build(PLAIN["qwen3"])
+    asked = prompts(shared=0, count=40)
+    small, large = runner(model, batch_tokens=64), runner(model, batch_tokens=100_000)
+    few, many = answers(small, asked), answers(large, asked)
+    assert {i: c.text for i, c in few.items()} == {i: c.text for i, c in many.items()}
+    assert len(few) == len(asked)
+
+
+def test_what_prompts_share_is_read_once() -> None:
+    model = build(PLAIN["qwen3"])
+    run = runner(model)
+    assert run.read_prefix(prompts(shared=20)).length == 20
+    assert run.read_prefix(prompts(shared=3)).length == 0
+    assert run.read_prefix([[5] * 30, [5] * 30]).length == 29
+    windowed = runner(build(PLAIN["mistral with a window"]))
+    assert windowed.read_prefix(prompts(shared=20)).length == 0
+
+
+def test_sampling_depends_on_seed_and_row_and_not_on_company() -> None:
+    model = build(PLAIN["qwen3"])
+    run = runner(model)
+    asked = prompts(count=6)
+    first = answers(run, asked, temperature=1.0, top_p=0.9, seed=3)
+    again = answers(run, asked, temperature=1.0, top_p=0.9, seed=3)
+    other = answers(run, asked, temperature=1.0, top_p=0.9, seed=4)
+    assert {i: c.text for i, c in first.items()} == {i: c.text for i, c in again.items()}
+    assert {i: c.text for i, c in first.items()} != {i: c.text for i, c in other.items()}
+    cramped = answers(runner(model, batch_tokens=64), asked, temperature=1.0, top_p=0.9, seed=3)
+    assert cramped[5].text == first[5].text
+
+
+def test_a_stop_string_ends_the_text_before_itself() -> None:
+    model = build(PLAIN["qwen3"])
+    run = runner(model)
+    prompt = prompts(count=1)
+    whole = answers(run, prompt)[0].text
+    stop = whole[4:6]
+    cut = answers(run, prompt, stop=(stop,))[0]
+    assert cut.text == whole[: whole.index(stop)]
+    assert cut.finish == "stop"
+
+
+def test_the_context_ends_an_answer() -> None:
+    model = build(PLAIN["qwen3"])
+    prompt = [[11] * (CONTEXT - 3)]
+    completion = answers(runner(model), prompt)[0]
+    assert completion.output_tokens <= 3
+
+
+def test_a_long_prompt_is_read_in_pieces() -> None:
+    model = build(PLAIN["qwen3"])
+    prompt = prompts(shared=150, count=1)
+    whole = answers(runner(model, batch_tokens=10_000), prompt)[0].text
+    assert answers(runner(model, batch_tokens=16), prompt)[0].text == whole
+
+
+@pytest.mark.parametrize("name", ["qwen3", "bloom", "mistral with a window"])
+def test_choices_score_what_a_whole_pass_scores(name: str) -> None:
+    model = build(PLAIN[name])
+    asked = prompts(count=7)
+    choices = [[15, 19, END], [15, END], [21, 22, 23, END]]
+    whole = dict(choose_by_text(model, asked, choices, decoder_start=None, batch_tokens=2000))
+    cached = dict(choose_by_cache(runner(model), asked, choices, batch_tokens=256))
+    assert sorted(cached) == sorted(whole) == list(range(7))
+    for index, scores in whole.items():
+        assert cached[index] == pytest.approx(scores, abs=1e-3)
+        assert all(score < 0 for score in scores)
