@@ -98,9 +98,9 @@ class FmagicWarning(UserWarning):
 
 def did_you_mean(word: str, options: Iterable[str], *, limit: int = 3) -> str:
     """Return `" Did you mean 'a' or 'b'?"` for the options nearest to `word`, else `""`."""
-    names = list(dict.fromkeys(options))
-    lowered = {name.lower(): name for name in names}
-    near = difflib.get_close_matches(word.lower(), list(lowered), n=limit, cutoff=0.55)
-    if not near:
-        return ""
-    return f" Did you mean {' or '.join(repr(lowered[name]) for name in near)}?"
+    lowered: dict[str, list[str]] = {}
+    for name in dict.fromkeys(options):
+        lowered.setdefault(name.lower(), []).append(name)
+    near = difflib.get_close_matches(word.lower(), list(lowered), n=limit, cutoff=0.5)
+    names = [name for each in near for name in lowered[each]][:limit]
+    return f" Did you mean {' or '.join(map(repr, names))}?" if names else ""

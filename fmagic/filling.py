@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Literal, cast, get_args
+from typing import TYPE_CHECKING, cast, get_args
 
-from fmagic.data import open_rows, require
+from fmagic.data import OnMissing, open_rows, require
 from fmagic.errors import DataError, OptionError, TemplateError, did_you_mean
 
 if TYPE_CHECKING:
@@ -12,8 +12,6 @@ if TYPE_CHECKING:
 
     from fmagic.data import Rows
     from fmagic.template import Template, Turn
-
-OnMissing = Literal["error", "skip", "keep"]
 
 
 def fill(
@@ -46,7 +44,7 @@ def fill(
         return None, [template.render(variables)]
     rows = open_rows(data, name=name or "data")
     used = [column for column in rows.columns if column in template.variables]
-    kept = require(rows, used, cast("OnMissing", on_missing))
+    kept = require(rows, used, cast(OnMissing, on_missing))
     others = {key: variables[key] for key in template.variables if key in variables}
     unknown = template.variables - set(rows.columns) - set(others)
     if unknown:

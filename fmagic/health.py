@@ -65,15 +65,15 @@ def models(shelf: Shelf, query: str) -> View:
     rows = [
         (
             entry.name,
-            entry.kind or "",
+            entry.architecture or "",
             size(entry.bytes),
-            entry.licence or "",
+            entry.license or "",
             entry.source,
             f"loaded as {held[entry.name]}" if entry.name in held else "",
         )
         for entry in entries
     ]
-    columns = ["model", "kind", "on disk", "licence", "from", ""]
+    columns = ["model", "architecture", "on disk", "licence", "from", ""]
     return View(Table(columns, rows, total=len(rows)), entries)
 
 

@@ -85,29 +85,37 @@ class Fmagic(Configurable):
     def from_pyproject(cls, start: Path, **kwargs: Any) -> Fmagic:
         """Return settings with the `[tool.fmagic]` defaults that hold in the folder `start`.
 
+        What the user's own Jupyter configuration or `kwargs` set stays as it is.
+
         Raises:
             OptionError: the table names a setting that does not exist, or a value it cannot take.
         """
         settings = cls(**kwargs)
+        explicit = {*settings.config.get(cls.__name__, {}), *kwargs}
         for folder in (start, *start.parents):
             file = folder / "pyproject.toml"
             if file.is_file():
-                settings._adopt(file)
+                settings._adopt(file, explicit)
                 break
         return settings
 
-    def _adopt(self, file: Path) -> None:
+    def _adopt(self, file: Path, explicit: set[str]) -> None:
         try:
-            table = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
+            tool = tomllib.loads(file.read_text(encoding="utf-8")).get("tool", {})
         except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
             raise OptionError(f"{file.name} cannot be read: {error}") from None
+        table = tool.get("fmagic", {}) if isinstance(tool, dict) else None
+        if not isinstance(table, dict):
+            raise OptionError(f"[tool.fmagic] in {file.name} is no table of settings.")
         names = self.trait_names(config=True)
-        for name, value in table.get("fmagic", {}).items():
+        for name, value in table.items():
             if name not in names:
                 raise OptionError(
                     f"[tool.fmagic] in {file.name} has no setting {name!r}."
                     f"{did_you_mean(name, names)} `%config Fmagic` lists them."
                 )
+            if name in explicit:
+                continue
             try:
                 setattr(self, name, value)
             except TraitError as error:

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
 Role = Literal["system", "user", "assistant"]
 
 _ROLE_LINE = re.compile(r"(system|user|assistant):[ \t]*")
-# Functions that a template may call. A value of the same name takes their place.
-_FUNCTIONS = ("range", "namespace")
 _OPENERS = {
     "variable_begin": ("{{", "}}"),
     "block_begin": ("{%", "%}"),
@@ -175,7 +173,8 @@ def _environment() -> jinja2.Environment:
         autoescape=False,
         keep_trailing_newline=True,
     )
-    environment.globals = {name: environment.globals[name] for name in _FUNCTIONS}
+    # A name that is called may be a function, see `_compile`; any other has to be a value.
+    environment.globals.clear()
     # Jinja's own escapes <, > and & for HTML, which a model would read as \u003c.
     environment.filters["tojson"] = _to_json
     return environment
@@ -186,7 +185,8 @@ def _to_json(value: object, indent: int | None = None) -> str:
 
 
 def _split(source: str) -> list[_Part]:
-    lines = source.split("\n")
+    # The line feed that ends the last line is no blank line.
+    lines = source.removesuffix("\n").split("\n")
     places = [i for i, line in enumerate(lines) if _ROLE_LINE.fullmatch(line)]
     if not places:
         text_line = 2 if source.startswith("\n") else 1
@@ -238,6 +238,8 @@ def _compile(
 ) -> tuple[set[str], jinja2.Template]:
     """Return the names that a turn needs, and the turn ready to render."""
     from jinja2 import TemplateSyntaxError, meta, nodes
+    from jinja2.sandbox import safe_range
+    from jinja2.utils import Namespace
 
     try:
         tree = environment.parse(part.text)
@@ -251,8 +253,10 @@ def _compile(
             for node in tree.find_all(nodes.Call)
             if isinstance(node.node, nodes.Name)
         }
-        names = meta.find_undeclared_variables(tree) - (called & set(_FUNCTIONS))
-        return names, environment.from_string(tree)
+        # A value of the same name takes the place of a function.
+        functions = {"range": safe_range, "namespace": Namespace}
+        names = meta.find_undeclared_variables(tree) - (called & functions.keys())
+        return names, environment.from_string(tree, globals=functions)
     except TemplateSyntaxError as error:
         raise TemplateError(_explain(environment, error, part, parts)) from None
 

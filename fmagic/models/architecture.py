@@ -39,9 +39,10 @@ AUTO_CLASSES: dict[Kind, str] = {
     "encoder": "AutoModel",
 }
 TEXT_ENCODER = "AutoModelForTextEncoding"
+CAUSAL, SEQ2SEQ = "MODEL_FOR_CAUSAL_LM_MAPPING", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING"
 TABLES = {
-    "AutoModelForCausalLM": "MODEL_FOR_CAUSAL_LM_MAPPING",
-    "AutoModelForSeq2SeqLM": "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING",
+    "AutoModelForCausalLM": CAUSAL,
+    "AutoModelForSeq2SeqLM": SEQ2SEQ,
     "AutoModel": "MODEL_MAPPING",
     TEXT_ENCODER: "MODEL_FOR_TEXT_ENCODING_MAPPING",
 }
@@ -143,38 +144,54 @@ def _config(folder: Path, *, name: str, with_code: bool) -> Any:
 def _decide(
     architecture: str | None, config: Any, *, is_vectors: bool, name: str
 ) -> tuple[Kind, str, str | None]:
-    """Return kind, Auto class and notice for an architecture that transformers has."""
-    kind = config.model_type
-    encoder_class = AUTO_CLASSES["encoder"]
-    if config.is_encoder_decoder and kind in _names("MODEL_FOR_TEXT_ENCODING_MAPPING"):
-        encoder_class = TEXT_ENCODER
-    if is_vectors:
-        return "encoder", encoder_class, None
-    if architecture in _classes("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING"):
-        return "seq2seq", AUTO_CLASSES["seq2seq"], None
-    if architecture in _classes("MODEL_FOR_MASKED_LM_MAPPING"):
-        return "encoder", encoder_class, None
-    if architecture in _classes("MODEL_FOR_CAUSAL_LM_MAPPING"):
-        return "causal", AUTO_CLASSES["causal"], None
-    if any(architecture in _classes(f"MODEL_FOR_{each}_MAPPING") for each in CLASSIFIERS):
+    """Return kind, Auto class and notice for an architecture that transformers has.
+
+    The named architecture decides before the model type, which is all that some files give.
+    """
+    kind = _by_architecture(architecture, config, is_vectors=is_vectors) or _by_type(config)
+    if kind is None:
+        raise UnsuitableModelError(
+            f"{name} is a {architecture or config.model_type}, which neither writes text nor makes "
+            "vectors of it."
+        )
+    if kind != "encoder":
+        return kind, AUTO_CLASSES[kind], None
+    notice = None
+    if not is_vectors and any(
+        architecture in _classes(f"MODEL_FOR_{each}_MAPPING") for each in CLASSIFIERS
+    ):
         notice = f"{name} is a classifier ({architecture}). Its head is left out: it makes vectors."
-        return "encoder", encoder_class, notice
-    if architecture in _classes("MODEL_FOR_TEXT_ENCODING_MAPPING"):
-        return "encoder", encoder_class, None
-    if config.is_encoder_decoder and kind in _names("MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING"):
-        return "seq2seq", AUTO_CLASSES["seq2seq"], None
-    if architecture in _classes("MODEL_MAPPING"):
-        return "encoder", encoder_class, None
-    is_decoder = getattr(config, "is_decoder", False)
-    if kind in _names("MODEL_FOR_MASKED_LM_MAPPING") and not is_decoder:
-        return "encoder", encoder_class, None
-    if kind in _names("MODEL_FOR_CAUSAL_LM_MAPPING"):
-        return "causal", AUTO_CLASSES["causal"], None
-    if kind in _names("MODEL_MAPPING"):
-        return "encoder", encoder_class, None
-    raise UnsuitableModelError(
-        f"{name} is a {architecture or kind}, which neither writes text nor makes vectors of it."
-    )
+    half = config.is_encoder_decoder and config.model_type in _names(TABLES[TEXT_ENCODER])
+    return kind, TEXT_ENCODER if half else AUTO_CLASSES[kind], notice
+
+
+def _by_architecture(architecture: str | None, config: Any, *, is_vectors: bool) -> Kind | None:
+    whole = config.is_encoder_decoder and config.model_type in _names(SEQ2SEQ)
+    rules: list[tuple[bool, Kind]] = [
+        (is_vectors, "encoder"),
+        (architecture in _classes(SEQ2SEQ), "seq2seq"),
+        (architecture in _classes("MODEL_FOR_MASKED_LM_MAPPING"), "encoder"),
+        (architecture in _classes(CAUSAL), "causal"),
+        *(
+            (architecture in _classes(f"MODEL_FOR_{each}_MAPPING"), "encoder")
+            for each in CLASSIFIERS
+        ),
+        (architecture in _classes(TABLES[TEXT_ENCODER]), "encoder"),
+        # BART is published as the bare encoder-decoder; its head is its embedding.
+        (architecture in _classes("MODEL_MAPPING"), "seq2seq" if whole else "encoder"),
+    ]
+    return next((kind for holds, kind in rules if holds), None)
+
+
+def _by_type(config: Any) -> Kind | None:
+    reads = config.model_type in _names("MODEL_FOR_MASKED_LM_MAPPING")
+    rules: list[tuple[bool, Kind]] = [
+        (config.is_encoder_decoder and config.model_type in _names(SEQ2SEQ), "seq2seq"),
+        (reads and not getattr(config, "is_decoder", False), "encoder"),
+        (config.model_type in _names(CAUSAL), "causal"),
+        (config.model_type in _names("MODEL_MAPPING"), "encoder"),
+    ]
+    return next((kind for holds, kind in rules if holds), None)
 
 
 def _by_code(auto_map: dict[str, Any], config: Any, *, name: str, is_vectors: bool) -> Plan:

@@ -211,24 +211,22 @@ def refusal(name: str, needed: Fit, others: list[Fit], device: Device, parameter
         parameters: of the model.
     """
     limited = f" ({LIMIT_VARIABLE} bounds it)" if os.environ.get(LIMIT_VARIABLE) else ""
-    lines = [
+    first = (
         f"{name} does not fit on {device.name}: it takes {needed.explain()}; "
         f"{size(needed.free)} are free{limited}, so {size(needed.total - needed.free)} are missing."
-    ]
+    )
     fitting = [each for each in others if each.fits and each.method != needed.method]
     if fitting:
-        lines.append("What fits: " + "; ".join(each.explain() for each in fitting) + ".")
-    else:
-        smallest = min([needed, *others], key=lambda each: each.weights)
-        spare = needed.free - (smallest.total - smallest.weights)
-        most = int(spare / smallest.weights * parameters) if smallest.weights else 0
-        lines.append(
-            f"A model of up to about {_count(most)} parameters would fit (--quant "
-            f"{smallest.method}); `%unload --all` frees what is loaded."
-            if most > 0
-            else "No model fits beside what is in memory now; `%unload --all` frees what is loaded."
-        )
-    return " ".join(lines)
+        return f"{first} What fits: {'; '.join(each.explain() for each in fitting)}."
+    smallest = min([needed, *others], key=lambda each: each.weights)
+    spare = needed.free - (smallest.total - smallest.weights)
+    most = int(spare / smallest.weights * parameters) if smallest.weights else 0
+    if most <= 0:
+        return f"{first} No model fits beside what is in memory; `%unload --all` frees models."
+    return (
+        f"{first} A model of up to about {_count(most)} parameters would fit with --quant "
+        f"{smallest.method}; `%unload --all` frees what is loaded."
+    )
 
 
 def _count(parameters: int) -> str:

@@ -219,6 +219,8 @@ def _fetch(
     from huggingface_hub import HfApi, snapshot_download
     from huggingface_hub import errors as hub_errors
 
+    # httpx's, by the only name that stays the same between versions of huggingface_hub.
+    no_answer: type[Exception] = vars(hub_errors)["HTTPError"]
     try:
         info = HfApi().model_info(
             name, revision=revision, timeout=LOOK_UP_SECONDS, files_metadata=True
@@ -255,7 +257,7 @@ def _fetch(
             name, revision, part=part, because=f"the hub answers with an error ({error})"
         ) from None
     except (
-        hub_errors.HTTPError,
+        no_answer,
         hub_errors.OfflineModeIsEnabled,
         hub_errors.LocalEntryNotFoundError,
     ) as error:
@@ -308,19 +310,21 @@ def _must_have_room(name: str, needed: int) -> None:
 
 def _reporter(progress: Callable[[int, int], None] | None, total: int) -> type[Any]:
     """Return a progress bar class of tqdm that draws nothing and calls `progress`."""
-    from huggingface_hub.utils import tqdm
+    from huggingface_hub.utils import tqdm as bars
 
-    class Reporter(tqdm):  # type: ignore[misc,type-arg]  # tqdm has no types
+    # A module that has the class of the same name, or in other versions the class itself.
+    base: Any = getattr(bars, "tqdm", bars)
+
+    class Reporter(base):  # type: ignore[misc]  # tqdm has no types
         def __init__(self, *args: Any, **kwargs: Any) -> None:
             # One bar counts bytes on disk, another bytes received; files have one as well.
             self._reports = kwargs.get("name") == "huggingface_hub.snapshot_download"
             self._sum = int(kwargs.get("initial") or 0)
             super().__init__(*args, **{**kwargs, "disable": True})
 
-        def update(self, n: float | None = 1) -> bool | None:
+        def update(self, n: float | None = 1) -> None:
             if self._reports and progress is not None and n:
                 self._sum += int(n)
                 progress(min(self._sum, total), total)
-            return None
 
     return Reporter

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError, UnsafeModelError
+from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError
 from fmagic.models import fit, quant
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
@@ -21,18 +21,24 @@ from fmagic.models.architecture import Plan, make_plan
 from fmagic.models.checkpoint import find_weights
 from fmagic.models.devices import detect
 from fmagic.models.hub import resolve
-from fmagic.models.measures import context_length, count_quantized, weight_bytes
+from fmagic.models.measures import context_length, weight_bytes
 from fmagic.models.memory import is_shortage, shortage_message
 from fmagic.models.precision import BYTES, choose_dtype
-from fmagic.models.probe import probe
-from fmagic.models.quiet import hush_casts, quiet
+from fmagic.models.quiet import hush_casts
+from fmagic.models.reading import (
+    load_module,
+    load_tokenizer,
+    method_options,
+    must_work,
+    nothing_to_quantize,
+    skeleton,
+)
 from fmagic.models.spec import TUNED_FILE, ModelSpec, known_names, parse_spec, read_json
 from fmagic.settings import Fmagic
 
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fmagic.models.checkpoint import Weights
     from fmagic.models.devices import Device
     from fmagic.models.encoder import Encoder
     from fmagic.models.hub import LocalModel
@@ -41,7 +47,6 @@ if TYPE_CHECKING:
 # Tokens that must fit beside the weights, or the model's context if that is shorter.
 CONTEXT_TO_FIT = 2048
 TEXT_TO_FIT = 512  # for an encoder
-SHOWN_KEYS = 3
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,7 +66,7 @@ def load(
     quant: str | None = None,
     dtype: str | None = None,
     device: str | None = None,
-    adapter: str | None = None,
+    adapter: str | Path | None = None,
     name: str | None = None,
     trust_remote_code: bool = False,
     allow_pickle: bool = False,
@@ -101,7 +106,9 @@ def load(
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
         )
-        base, found = _base_and_adapter(spec, adapter, models_dir, allow_pickle=allow_pickle)
+        base, found = _base_and_adapter(
+            spec, str(adapter) if adapter else None, models_dir, allow_pickle=allow_pickle
+        )
         local = resolve(
             base,
             offline=offline,
@@ -179,13 +186,20 @@ def _load(
         is_vectors=(local.root / "modules.json").is_file(),
     )
     weights = find_weights(local.path, allow_pickle=request.allow_pickle)
-    tokenizer = _load_tokenizer(local, plan, label)
+    tokenizer = load_tokenizer(local, plan, label)
     dtype = choose_dtype(request.dtype, request.device)
-    skeleton = _skeleton(plan)
-    census, choice = _choose_method(plan, skeleton, request, dtype, label)
-    options = _method_options(plan, skeleton, choice.method, dtype)
-    module = _load_module(local, plan, weights, request, dtype, label, options)
-    _must_work(module, tokenizer, choice.method.name, dtype, label)
+    empty = skeleton(plan)
+    census, choice = _choose_method(plan, empty, request, dtype, label)
+    module = load_module(
+        local.path,
+        plan,
+        dtype=dtype,
+        device=request.device,
+        pickled=weights.pickled,
+        options=method_options(plan, empty, choice.method, dtype),
+        label=label,
+    )
+    must_work(module, tokenizer, choice.method.name, dtype, label)
     notices = [plan.notice] if plan.notice else []
     taken = weight_bytes(module)
     if adapter is not None:
@@ -214,45 +228,12 @@ def _load(
     )
 
 
-def _load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:
-    from transformers import AutoTokenizer
-
-    folder = next(
-        (each for each in (local.path, local.root) if any(each.glob("*token*"))), local.path
-    )
-    try:
-        with quiet():
-            tokenizer = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=plan.with_code, local_files_only=True
-            )
-    except Exception as error:  # noqa: BLE001 - each tokenizer class has failures of its own
-        if "trust_remote_code" in str(error):
-            raise UnsafeModelError(
-                f"The tokenizer of {label} is Python code of its own, which would run on this "
-                "machine. If you have read and trust it, add --trust-remote-code."
-            ) from None
-        tokenizer = None
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
-    else:
-        reason = "it is empty"
-    if tokenizer is None or len(tokenizer) == 0 or not tokenizer("a", verbose=False)["input_ids"]:
-        files = sorted(each.name for each in folder.glob("*token*"))
-        what = f"is broken: {reason[:200]}" if files else "is missing"
-        raise ModelError(
-            f"The tokenizer of {label} {what}. Fetch the model again, or save its tokenizer "
-            "(tokenizer.json, tokenizer_config.json) into the same folder."
-        )
-    return tokenizer
-
-
 def _choose_method(
-    plan: Plan, skeleton: Any, request: _Request, dtype: str, label: str
+    plan: Plan, empty: Any, request: _Request, dtype: str, label: str
 ) -> tuple[fit.Census, quant.Choice]:
     """Return the size of the model, and a quantization with which it fits."""
-    census = fit.take_census(skeleton)
+    census = fit.take_census(empty)
     stored = getattr(plan.config, "quantization_config", None)
-    if stored:
-        return census, _stored_method(stored, request.quant, request.device, label)
     longest = CONTEXT_TO_FIT if plan.kind != "encoder" else TEXT_TO_FIT
 
     def estimate(method: quant.Method) -> fit.Fit:
@@ -265,16 +246,19 @@ def _choose_method(
             context=min(_positions(plan.config), longest),
         )
 
-    if request.quant != quant.AUTO:
+    if stored:
+        choice = _stored_method(stored, request.quant, request.device, label)
+    elif request.quant != quant.AUTO:
         choice = quant.Choice(quant.get(request.quant, request.device), "asked for")
         if choice.method.name != "none" and not census.linear:
-            raise OptionError(_nothing_to_quantize(label, request.quant))
+            raise OptionError(nothing_to_quantize(label, request.quant))
     else:
         choice = quant.choose(
             request.device, estimate, parameters=census.parameters, writes=plan.kind != "encoder"
         )
     if not estimate(choice.method).fits:
         usable = [each for each in quant.methods().values() if not _why_not(each, request, census)]
+        usable = [] if stored else usable
         raise OutOfMemoryError(
             fit.refusal(
                 label,
@@ -309,94 +293,6 @@ def _stored_method(stored: Any, asked: str, device: Device, label: str) -> quant
     return quant.Choice(quant.get(name, device), "its files are quantized so")
 
 
-def _skeleton(plan: Plan) -> Any:
-    """Return the model without its weights."""
-    import torch
-    import transformers
-
-    with quiet(), torch.device("meta"):
-        return getattr(transformers, plan.auto_class).from_config(
-            plan.config, trust_remote_code=plan.with_code
-        )
-
-
 def _positions(config: Any) -> int:
     found = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
     return int(found) if isinstance(found, int) and found > 0 else CONTEXT_TO_FIT
-
-
-def _load_module(
-    local: LocalModel,
-    plan: Plan,
-    weights: Weights,
-    request: _Request,
-    dtype: str,
-    label: str,
-    options: dict[str, Any],
-) -> Any:
-    import transformers
-
-    with quiet():
-        module, info = getattr(transformers, plan.auto_class).from_pretrained(
-            local.path,
-            config=plan.config,
-            dtype=dtype,
-            device_map={"": str(request.device)},
-            use_safetensors=not weights.pickled,
-            trust_remote_code=plan.with_code,
-            local_files_only=True,
-            output_loading_info=True,
-            **options,
-        )
-    missing = sorted(key for key in info["missing_keys"] if not _may_miss(key, plan))
-    if missing:
-        shown = ", ".join(missing[:SHOWN_KEYS]) + (", …" if len(missing) > SHOWN_KEYS else "")
-        raise ModelError(
-            f"{label} is not whole: {len(missing)} weights are not in its files ({shown}) and "
-            "would be random numbers. Fetch or save the model again."
-        )
-    module.requires_grad_(requires_grad=False)
-    return module.eval()
-
-
-def _may_miss(key: str, plan: Plan) -> bool:
-    # Vectors are pooled from the states of tokens; the pooler of BERT and its kin is never used.
-    return plan.kind == "encoder" and "pooler" in key.split(".")
-
-
-def _method_options(plan: Plan, skeleton: Any, method: quant.Method, dtype: str) -> dict[str, Any]:
-    """Return the arguments of `from_pretrained` for a quantization method."""
-    if getattr(plan.config, "quantization_config", None):
-        return {}
-    options = method.load_kwargs(dtype)
-    config = options.get("quantization_config")
-    if hasattr(config, "llm_int8_skip_modules"):
-        config.llm_int8_skip_modules = fit.left_alone(skeleton)
-    return options
-
-
-def _must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) -> None:
-    """See that the model is quantized as asked, and that numbers come out of it."""
-    if method != "none" and count_quantized(module) == 0:
-        raise OptionError(_nothing_to_quantize(label, method))
-    try:
-        states = probe(module, tokenizer)
-    except Exception as error:
-        if method == "none" or is_shortage(error):
-            raise
-        raise OptionError(
-            f"{label} does not work in {method}: its {type(module).__name__} uses its weights in a "
-            "way that this quantization does not allow. Use --quant none."
-        ) from None
-    if not bool(states.isfinite().all()):
-        raise ModelError(
-            f"{label} computes no finite numbers in {dtype}. Try --dtype float32, or fetch the "
-            "model again if that does not help."
-        )
-
-
-def _nothing_to_quantize(label: str, method: str) -> str:
-    return (
-        f"Nothing in {label} can be quantized with {method}: it has no linear layers of the usual "
-        f"kind, or none with sizes that divide by {fit.COLUMNS}. Use --quant none."
-    )

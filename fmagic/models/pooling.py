@@ -48,9 +48,12 @@ def read_pooling(folder: Path | None, *, default: Mode) -> Pooling:
     Raises:
         UnsuitableModelError: the files ask for a step that fmagic does not have.
     """
-    steps = _json(folder / "modules.json") if folder else None
-    if folder is None or not isinstance(steps, list):
+    if folder is None:
         return Pooling(default)
+    steps = _json(folder / "modules.json")
+    if not isinstance(steps, list):
+        # A language model whose states are pooled too says how, and is not listed as an encoder.
+        steps = [{"type": "Pooling", "path": "1_Pooling"}]
     mode: Mode = default
     for step in steps:
         kind = str(step.get("type", "")).rpartition(".")[2]

@@ -10,11 +10,14 @@ from typing import Any
 
 MAX_BYTES = 64 * 1024
 MAX_POINTS = 500
+MAX_TEXT = 16_384
+MAX_ITEMS = 1_000
 
 # Where prose stands; all other strings are names and values.
 TEXTS = frozenset(
     {("template",), ("cell", "source"), ("output", "text"), ("error", "message"), ("note",)}
 )
+MORE = "… and more"
 _CUT = re.compile(r"… \[([\d,]+) more characters, sha256 ([0-9a-f]{64})\]\Z")
 _REQUIRED = ("schema", "id", "kind", "status", "started")
 
@@ -31,8 +34,8 @@ class _Level:
 
 # Tried one after the other until the record fits.
 _LEVELS = (
-    _Level(text=16_384, string=2_048, items=1_000, points=MAX_POINTS),
-    _Level(text=8_192, string=2_048, items=1_000, points=MAX_POINTS),
+    _Level(text=MAX_TEXT, string=2_048, items=MAX_ITEMS, points=MAX_POINTS),
+    _Level(text=8_192, string=2_048, items=MAX_ITEMS, points=MAX_POINTS),
     _Level(text=8_192, string=1_024, items=500, points=100),
     _Level(text=4_096, string=256, items=100, points=50),
     _Level(text=1_024, string=128, items=20, points=10),
@@ -141,7 +144,7 @@ def _squeeze(value: Any, level: _Level, place: tuple[str, ...]) -> Any:
     if isinstance(value, list):
         kept = [_squeeze(item, level, (*place, "")) for item in _first(value, level.items)]
         if len(kept) < len(value):
-            kept.append(f"… {len(value) - len(kept):,} more")
+            kept.append(MORE)
         return kept
     if isinstance(value, dict):
         names = _first(list(value), level.items)
@@ -150,7 +153,7 @@ def _squeeze(value: Any, level: _Level, place: tuple[str, ...]) -> Any:
             for name in names
         }
         if len(names) < len(value):
-            shrunk["…"] = f"{len(value) - len(names):,} more"
+            shrunk[MORE] = MORE
         return shrunk
     return value
 

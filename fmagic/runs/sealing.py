@@ -9,10 +9,11 @@ import sys
 from collections.abc import Mapping, Sequence
 from collections.abc import Set as AbstractSet
 from datetime import date
+from itertools import islice
 from pathlib import PurePath
 from typing import Any
 
-from fmagic.runs.limits import TEXTS, fit
+from fmagic.runs.limits import MAX_ITEMS, MAX_TEXT, TEXTS, cut_text, fit
 from fmagic.runs.masking import mask
 from fmagic.runs.paths import Roots, reduce_paths
 
@@ -23,6 +24,7 @@ ELLIPSIS = "…"
 # must not turn a status into dots.
 _STRUCTURE = ("schema", "id", "kind", "status", "started")
 _NUMBERS = ("metrics", "series")
+_SEARCHED = 4 * MAX_TEXT
 _BINARY = (bytes, bytearray, memoryview)
 _INTEGER_BITS = 63
 _LONE_SURROGATE = re.compile(r"[\ud800-\udfff]")
@@ -62,7 +64,8 @@ def as_json(value: Any, depth: int = MAX_DEPTH) -> Any:
     if value is None or isinstance(value, bool):
         return value
     if isinstance(value, str | PurePath | date):
-        return _LONE_SURROGATE.sub("\ufffd", str(value))
+        # Cut before it is searched, and far behind what is kept: no half secret can be left.
+        return cut_text(_LONE_SURROGATE.sub("\ufffd", str(value)), _SEARCHED)
     if isinstance(value, int | float):
         return _number(value)
     if isinstance(value, Mapping | Sequence | AbstractSet) and not isinstance(value, _BINARY):
@@ -84,9 +87,11 @@ def _number(value: float) -> float | str:
 
 def _collection(value: Any, depth: int) -> Any:
     if isinstance(value, Mapping):
-        return {as_json(str(key)): as_json(item, depth) for key, item in value.items()}
-    items = [as_json(item, depth) for item in value]
-    return sorted(items, key=repr) if isinstance(value, AbstractSet) else items
+        pairs = islice(value.items(), MAX_ITEMS + 1)
+        return {as_json(str(key)): as_json(item, depth) for key, item in pairs}
+    if isinstance(value, AbstractSet):
+        value = sorted(value, key=repr)
+    return [as_json(item, depth) for item in islice(value, MAX_ITEMS + 1)]
 
 
 def _numbers(value: Any) -> Any:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
 
 LONGEST_VALUE = 2000
+LONGEST_NAME = 40
 LONGEST_LABEL = 80
 
 
@@ -69,9 +70,16 @@ class KeyValue:
 
     def plain(self) -> str:
         """Return lines with the values in one column."""
-        shown = [(stripped(name), stripped(_value(value))) for name, value in self.pairs]
+        shown = [
+            (stripped(cell(name, LONGEST_NAME)), stripped(_value(value)))
+            for name, value in self.pairs
+        ]
         width = max((len(name) for name, _ in shown), default=0)
-        return "\n".join(f"{name:<{width}}  {value}".rstrip() for name, value in shown)
+        # The lines of a longer value stay in the column of values.
+        turn = "\n" + " " * (width + 2)
+        return "\n".join(
+            f"{name:<{width}}  {value.replace(chr(10), turn)}".rstrip() for name, value in shown
+        )
 
     def html(self) -> str:
         """Return a table of two columns."""
@@ -79,14 +87,14 @@ class KeyValue:
         rows = "".join(
             '<tr style="background-color:transparent">'
             f'<td style="{base}padding:1px 16px 1px 0;opacity:0.7;white-space:nowrap">'
-            f"{escaped(cell(name, LONGEST_LABEL))}</td>"
+            f"{escaped(cell(name, LONGEST_NAME))}</td>"
             f'<td style="{base}padding:1px 0;white-space:pre-wrap;overflow-wrap:break-word">'
             f"{escaped(_value(value))}</td></tr>"
             for name, value in self.pairs
         )
         return (
             f'<table {NO_MATH} style="margin:0;border:none;border-collapse:collapse;'
-            f'table-layout:auto"><tbody>{rows}</tbody></table>'
+            f'table-layout:auto;font-size:100%"><tbody>{rows}</tbody></table>'
         )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass, field
-from itertools import repeat, zip_longest
+from itertools import zip_longest
 from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
@@ -68,7 +68,8 @@ class Table:
         foot = f'<div style="opacity:0.7;font-size:90%">{escaped(note)}</div>' if note else ""
         return (
             f'<div {NO_MATH} style="overflow-x:auto">{caption}'
-            '<table style="margin:2px 0;border:none;border-collapse:collapse;table-layout:auto">'
+            '<table style="margin:2px 0;border:none;border-collapse:collapse;table-layout:auto;'
+            'font-size:100%">'
             f"<thead>{head}</thead><tbody>{body}</tbody></table>{foot}</div>"
         )
 
@@ -90,7 +91,8 @@ class Table:
 
     def _sides(self) -> list[Align]:
         if self.align is not None:
-            return [*self.align, *repeat("left", len(self.columns))][: len(self.columns)]
+            rest: list[Align] = ["left"] * (len(self.columns) - len(self.align))
+            return [*self.align[: len(self.columns)], *rest]
         rows = self._full_rows()
         return [
             "right" if rows and all(_figure(row[place]) for row in rows) else "left"

@@ -68,24 +68,24 @@ def test_a_record_full_of_everything_fits(character: str) -> None:
     long = character * 70_000
     nested: object = long
     for _ in range(20):
-        nested = {f"{long}{i}": nested for i in range(3)} if isinstance(nested, str) else [nested]
+        nested = [nested, {f"{i}": i for i in range(20)}]
     record = RunRecord.model_validate(
         {
             "kind": "prompt",
             "notebook": long,
-            "cell": {"source": long, "id": long, "more": {long: [long] * 50}},
+            "cell": {"source": long, "id": long, "more": {long: [long] * 5}},
             "model": {"name": long, "revision": long, "quant": long, "adapter": long},
             "template": long,
-            "params": {f"{i}{long[:3000]}": nested for i in range(300)},
-            "data": {"name": long, "columns": [long] * 100, "sha256": long},
-            "output": {"text": long, "table": {f"{i}": long for i in range(2_000)}},
+            "params": {f"{i}{long[:3000]}": nested for i in range(100)},
+            "data": {"name": long, "columns": [long[:5_000]] * 100, "sha256": long},
+            "output": {"text": long, "table": {f"{i}": long[:500] for i in range(2_000)}},
             "metrics": {f"{i}{long[:500]}": 1 / (i + 3) for i in range(3_000)},
             "series": {f"{i}{long[:500]}": [(k / 7, k / 3) for k in range(600)] for i in range(50)},
-            "parents": [long] * 100,
-            "tags": [long] * 3_000,
+            "parents": [long[:5_000]] * 100,
+            "tags": [long[:100]] * 3_000,
             "note": long,
             "error": {"type": long, "message": long},
-            "unknown": [[long] * 100] * 10,
+            "unknown": [[long] * 5] * 5,
         }
     )
     dumped = record.dump()

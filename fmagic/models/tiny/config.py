@@ -31,19 +31,19 @@ class TrainConfig:
     seed: int = 0
     steps: int = 5000
     parts: int = 4
-    part_tokens: int = 1600
+    part_tokens: int = 2048
     """A step adds up the gradients of `parts` batches of about this many tokens."""
     threads: int = 2
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
-    warmup: int = 100
+    warmup: int = 60
     decay: float = 0.3
-    muon_lr: float = 5e-3
+    muon_lr: float = 4e-3
     adamw_lr: float = 3e-3
     weight_decay: float = 0.05
     clip: float = 1.0
     tokenizer_examples: int = 40_000
-    chunk_steps: int = 80
+    chunk_steps: int = 60
     longest: int = 512
     """Longer conversations are left out, in tokens."""
     prompt_share: float = 0.06
@@ -52,15 +52,15 @@ class TrainConfig:
     """Weight of such a token; an answer of n tokens has n ** -0.5 for each."""
     shares: tuple[tuple[str, float], ...] = (("drills", 0.6),)
     """Relative share of a task's tokens, where it is not 1."""
-    opening_steps: int = 480
+    opening_steps: int = 240
     """Number of first steps with the shares of `opening_shares`, so that copying forms early."""
-    opening_shares: tuple[tuple[str, float], ...] = (("drills", 8.0), ("fewshot", 2.0))
+    opening_shares: tuple[tuple[str, float], ...] = (("drills", 5.0),)
     pairs: int = 128
     pairs_every: int = 6
-    pairs_from: int = 400
+    pairs_from: int = 240
     pairs_weight: float = 0.5
     temperature: float = 0.05
-    checkpoint_every: int = 320
+    checkpoint_every: int = 240
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested dicts."""

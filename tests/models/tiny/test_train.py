@@ -15,7 +15,9 @@ from fmagic.models.tiny.train import train
 SMALL = TrainConfig(
     model=ModelShape(vocabulary=512, width=32, layers=2, heads=2, kv_heads=1, mlp=64),
     steps=50,
-    part_tokens=64,
+    parts=2,
+    part_tokens=400,
+    longest=160,
     warmup=5,
     tokenizer_examples=300,
     chunk_steps=10,

@@ -1,0 +1,326 @@
+"""Teach a model to answer a template as the rows of a table do."""
+
+from __future__ import annotations
+
+import dataclasses
+import gc
+import math
+import random
+import time
+import traceback
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any, Literal, get_args
+
+from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError, did_you_mean
+from fmagic.operations.events import Event, Notice, Point, Started
+
+if TYPE_CHECKING:
+    from collections.abc import Generator, Sequence
+    from pathlib import Path
+
+    from fmagic.models.language import LanguageModel
+    from fmagic.operations.training.examples import Example
+    from fmagic.operations.training.tuner import Tuner
+    from fmagic.template import Turn
+
+Method = Literal["lora", "qlora", "full"]
+
+# For each weight that learns: itself, its gradient and two moments of Adam, in float32.
+BYTES_TO_LEARN = 16
+USUAL_RATE = {"lora": 2e-4, "qlora": 2e-4, "full": 2e-5}
+USUAL_WIDTH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneOptions:
+    """How to tune.
+
+    Attributes:
+        method: `lora` learns small matrices beside the weights, `qlora` does so on a quantized
+            base, `full` learns all weights.
+        epochs: times that each row is seen; may be a fraction.
+        lr: highest learning rate; `None` picks one by method and size, see `default_rate`.
+        rank: of the LoRA matrices.
+        alpha: the LoRA matrices count `alpha / rank`; `None` takes twice the rank.
+        dropout: share of the inputs of LoRA matrices that is left out at random.
+        batch_size: rows of one step.
+        seed: of the order of rows, the new weights and dropout.
+        truncate: cut prompts that are too long at the end of their last user turn.
+
+    Raises:
+        OptionError: a value is out of its range.
+    """
+
+    method: Method = "lora"
+    epochs: float = 3
+    lr: float | None = None
+    rank: int = 16
+    alpha: float | None = None
+    dropout: float = 0.0
+    batch_size: int = 16
+    seed: int = 0
+    truncate: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise OptionError(
+                f"There is no method {self.method!r}.{did_you_mean(self.method, get_args(Method))} "
+                f"It is {', '.join(get_args(Method))}."
+            )
+        if not 0 < self.epochs < math.inf:
+            raise OptionError(f"--epochs must be above 0, not {self.epochs}.")
+        if self.lr is not None and not 0 < self.lr < math.inf:
+            raise OptionError(f"--lr must be above 0, not {self.lr}.")
+        if self.rank < 1:
+            raise OptionError(f"--rank must be at least 1, not {self.rank}.")
+        if self.alpha is not None and not 0 < self.alpha < math.inf:
+            raise OptionError(f"alpha must be above 0, not {self.alpha}.")
+        if not 0 <= self.dropout < 1:
+            raise OptionError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+        if self.batch_size < 1:
+            raise OptionError(f"--batch-size must be at least 1, not {self.batch_size}.")
+
+    @property
+    def scale(self) -> float:
+        """Numerator of the factor on the LoRA matrices."""
+        return 2 * self.rank if self.alpha is None else self.alpha
+
+    def params(self) -> dict[str, object]:
+        """Return every option for the record of the run, except the seed, which it has."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if key != "seed"}
+
+
+@dataclass(slots=True)
+class FinetuneResult:
+    """What was learned and what it took.
+
+    Attributes:
+        folder: with the adapter, or with the whole model.
+        method: `lora`, `qlora` or `full`.
+        rows: to learn from.
+        trainable_parameters: number of weights that learned.
+        lr: highest learning rate.
+        losses: mean loss for each learned token of each step, in nats.
+        epochs: passes over the rows.
+        tokens: tokens of all steps, padding not counted.
+        step_seconds: duration of the steps alone.
+        loss_before: on the held-out rows; `None` without them, or if Stop came first.
+        loss_after: the same for the weights that are saved.
+        seconds: duration of all.
+        interrupted: whether Stop ended it.
+        example: one row as text, with the part that is learned.
+    """
+
+    folder: Path
+    method: str
+    rows: int
+    trainable_parameters: int
+    lr: float
+    losses: list[float] = field(default_factory=list)
+    epochs: float = 0.0
+    tokens: int = 0
+    step_seconds: float = 0.0
+    loss_before: float | None = None
+    loss_after: float | None = None
+    seconds: float = 0.0
+    interrupted: bool = False
+    example: str = ""
+
+    @property
+    def steps(self) -> int:
+        """Number of updates of the weights."""
+        return len(self.losses)
+
+    def summary(self) -> dict[str, object]:
+        """Return what the record of the run says about the output."""
+        return {
+            "text": self.example,
+            "table": {"rows": self.rows, "steps": self.steps, "method": self.method},
+        }
+
+    def metrics(self) -> dict[str, float]:
+        """Return the figures for the record of the run."""
+        figures: dict[str, float] = {
+            "rows": self.rows,
+            "steps": self.steps,
+            "epochs": round(self.epochs, 3),
+            "lr": self.lr,
+            "trainable_parameters": self.trainable_parameters,
+            "tokens": self.tokens,
+        }
+        if self.losses:
+            last = self.losses[-max(1, len(self.losses) // 10) :]
+            figures["loss"] = sum(last) / len(last)
+        if self.loss_before is not None:
+            figures["held_out_loss_before"] = self.loss_before
+        if self.loss_after is not None:
+            figures["held_out_loss_after"] = self.loss_after
+        if self.step_seconds > 0:
+            figures["tokens_per_second"] = self.tokens / self.step_seconds
+        return figures
+
+
+def default_rate(method: str, width: int) -> float:
+    """Return a learning rate for a model whose states have `width` numbers.
+
+    What is usual for a width of 4,096 (2e-4 with LoRA, as in QLoRA by Dettmers et al. 2023, and
+    2e-5 for all weights), and more for narrower models by the inverse of the width, as the best
+    rate of Adam is found to go (Yang et al. 2022, arXiv:2203.03466).
+    """
+    return USUAL_RATE[method] * max(1.0, USUAL_WIDTH / width)
+
+
+def finetune(
+    model: LanguageModel,
+    examples: Sequence[tuple[Turn, ...] | None],
+    *,
+    held_out: Sequence[tuple[Turn, ...] | None] = (),
+    options: FinetuneOptions,
+    folder: Path,
+    template: str | None = None,
+) -> Generator[Event, None, FinetuneResult]:
+    """Train on examples and save what was learned; the model itself stays what it is.
+
+    Only the answers are learned, with the token that ends them. With `held_out` the weights that
+    did best on it at the end of an epoch are the ones that are saved, else the last.
+
+    Args:
+        model: the base, without an adapter.
+        examples: the turns of each row, the answer last; `None` rows are left out.
+        held_out: rows to measure the loss on.
+        options: how to tune.
+        folder: for the result; must not be there yet.
+        template: to note in the folder.
+
+    Raises:
+        OptionError: the method does not go with the base, or the folder cannot be written.
+        TrainingError: there is nothing to learn, or the loss became no number.
+        ContextLengthError: a row is too long.
+        OutOfMemoryError: it does not, or did not, fit; the base is usable.
+        Interrupted: Stop came before the first step.
+    """
+    from fmagic.operations.training.examples import check_answers, read_examples, show_example
+    from fmagic.operations.training.saving import prepare_folder
+
+    started = time.perf_counter()
+    _check_method(model, options.method)
+    prepare_folder(folder)
+    tuner: Tuner | None = None
+    try:
+        rows = yield from read_examples(
+            model, examples, truncate=options.truncate, label="Read rows"
+        )
+        for notice in check_answers(model, examples, rows):
+            yield Notice(notice)
+        tests = yield from read_examples(
+            model, held_out, truncate=options.truncate, label="Read held-out rows"
+        )
+        if shared := len(set(rows) & set(tests)):
+            yield Notice(
+                f"{shared:,} of the held-out rows are also learned from: their loss says little "
+                "about new rows."
+            )
+        tuner = _make_tuner(model, options, rows)
+        result = FinetuneResult(
+            folder=folder,
+            method=options.method,
+            rows=len(rows),
+            trainable_parameters=tuner.trainable,
+            lr=tuner.rate,
+            example=show_example(model, rows[0]),
+        )
+        yield from _learn(tuner, options, rows, tests, result)
+        _finish(tuner, model, folder, rows, result, {"method": options.method, "template": template})
+    except KeyboardInterrupt:
+        # Once a step is done, `_learn` keeps Stop to itself.
+        raise Interrupted(
+            "Stopped before the first step: nothing was learned, and nothing is saved."
+        ) from None
+    except Exception as error:
+        if (shortage := _as_shortage(error, model, options)) is None:
+            raise
+        failure = shortage
+    else:
+        result.seconds = time.perf_counter() - started
+        return result
+    finally:
+        if tuner is not None:
+            tuner.close()
+    tuner = None
+    gc.collect()
+    raise failure
+
+
+def _check_method(model: LanguageModel, method: str) -> None:
+    if model.adapter is not None:
+        raise OptionError(
+            f"{model.name} carries the adapter {model.adapter}, and adapters are not stacked. "
+            "Load its base with %model, and tune that."
+        )
+    quantized = model.quant != "none"
+    if method == "qlora" and not quantized:
+        raise OptionError(
+            f"qlora wants a quantized base, and {model.name} is not. Load it with "
+            f"`%model {model.spec} --quant nf4`, or use --method lora."
+        )
+    if method == "full" and quantized:
+        raise OptionError(
+            f"{model.name} is quantized ({model.quant}), and quantized weights cannot learn. Use "
+            f"--method qlora, or load it with `%model {model.spec} --quant none`."
+        )
+
+
+def _make_tuner(model: LanguageModel, options: FinetuneOptions, rows: Sequence[Example]) -> Tuner:
+    from fmagic.models.devices import free_memory
+    from fmagic.operations.training.tuner import Tuner
+    from fmagic.views import size
+
+    if options.method == "full":
+        needed, free = BYTES_TO_LEARN * model.parameters, free_memory(model.device)
+        if needed > free:
+            raise OutOfMemoryError(
+                f"Training all {model.parameters:,} weights of {model.name} takes {size(needed)} "
+                f"and {size(free)} are free. Use --method lora, which needs a small part of that."
+            )
+    steps = math.ceil(options.epochs * math.ceil(len(rows) / options.batch_size))
+    width = int(model.network.get_input_embeddings().weight.shape[1])
+    rate = default_rate(options.method, width) if options.lr is None else options.lr
+    return Tuner(model, options, rate=rate, steps=steps)
+
+
+def _learn(
+    tuner: Tuner,
+    options: FinetuneOptions,
+    rows: Sequence[Example],
+    tests: Sequence[Example],
+    result: FinetuneResult,
+) -> Generator[Event, None, None]:
+    """Make the steps; after the first, Stop ends them and is noted in the result."""
+    from fmagic.operations.training.examples import plan_epoch
+
+    try:
+        tuner.prepare([*rows, *tests])
+        if tests:
+            yield Started("Measure held-out rows", len(tests), "rows")
+            result.loss_before = yield from tuner.measure(tests)
+            yield Point("held_out", 0, result.loss_before)
+        stream = random.Random(f"order {options.seed}")  # noqa: S311 - an order of rows, no secret
+        lengths = [row.tokens for row in rows]
+        waiting: list[list[int]] = []
+        passes = math.ceil(len(rows) / options.batch_size)
+        yield Started("Tune", tuner.steps, "steps")
+        while tuner.done < tuner.steps:
+            waiting = waiting or plan_epoch(lengths, options.batch_size, stream)
+            batch = [rows[place] for place in waiting.pop()]
+            yield from _step(tuner, batch, result)
+            result.epochs = tuner.done / passes
+            if tests and (not waiting or tuner.done == tuner.steps):
+                loss = yield from tuner.measure(tests)
+                yield Point("held_out", tuner.done, loss)
+                if result.loss_after is None or loss < result.loss_after:
+                    result.loss_after = loss
+                    tuner.keep()
+    except KeyboardInterrupt:
+        if not tuner.done:
+            raise
+        result.interrupted = True

@@ -1,0 +1,122 @@
+"""The copy of a model that learns, so that the model itself stays what it was.
+
+For LoRA the copy is only of the module tree: every weight in it is the base's own tensor. peft puts
+its layers into the copy, so the base is never touched, whatever happens during training.
+"""
+
+from __future__ import annotations
+
+import copy
+from typing import TYPE_CHECKING, Any
+
+import torch
+
+from fmagic.errors import TrainingError
+from fmagic.models.quiet import quiet
+
+if TYPE_CHECKING:
+    from fmagic.operations.finetune import FinetuneOptions
+
+SHARED_STATES = ("QuantState", "MatmulLtState")  # where bitsandbytes keeps quantized weights
+TASKS = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}
+
+
+def share(network: Any) -> Any:
+    """Return a module with a tree of its own and the tensors of `network`."""
+    memo: dict[int, Any] = {}
+    for tensor in (*network.parameters(), *network.buffers()):
+        memo[id(tensor)] = tensor
+        _keep(getattr(tensor, "quant_state", None), memo)
+    for module in network.modules():
+        for value in vars(module).values():
+            _keep(value, memo)
+    shared = copy.deepcopy(network, memo)
+    for module in shared.modules():
+        if type(module).__name__ == "Linear4bit":
+            _make_differentiable(module)
+    return shared
+
+
+def _keep(value: Any, memo: dict[int, Any]) -> None:
+    if type(value).__name__ in SHARED_STATES or isinstance(value, torch.Tensor):
+        memo[id(value)] = value
+
+
+def _make_differentiable(layer: Any) -> None:
+    """Give a 4-bit layer weights through which gradients flow.
+
+    On processors with AVX512-BF16, bitsandbytes reorders the weights of a layer at its first
+    inference, for a kernel that has no derivative. The reordered weights are copied back into the
+    usual order, with the very same values, and the copy is kept from being reordered.
+    """
+    layer.support_avx512bf16_for_cpu = False
+    state = layer.weight.quant_state
+    if not getattr(state, "packing_format_for_cpu", False):
+        return
+    from bitsandbytes.functional import _convert_weight_packed_for_cpu_inverse
+    from bitsandbytes.nn import Params4bit
+
+    plain = copy.copy(state)
+    # Scales were made plain when they were packed. Compressing them again would lose precision.
+    plain.original_nested = False
+    weight, plain = _convert_weight_packed_for_cpu_inverse(layer.weight.data, plain)
+    plain.nested = False
+    plain.absmax = state.absmax.T.reshape(-1).float().contiguous()
+    fresh = Params4bit(
+        weight,
+        requires_grad=False,
+        quant_state=plain,
+        blocksize=state.blocksize,
+        compress_statistics=False,
+        quant_type=state.quant_type,
+        quant_storage=weight.dtype,
+        bnb_quantized=True,
+    )
+    layer.weight = fresh
+    layer.quant_state = plain
+
+
+def whole_copy(network: Any) -> Any:
+    """Return a copy with float32 weights of its own, all of which learn."""
+    learner = copy.deepcopy(network).float()
+    return learner.requires_grad_(requires_grad=True)
+
+
+def with_adapter(network: Any, options: FinetuneOptions, *, kind: str, name: str) -> Any:
+    """Return a copy that shares the weights of `network` and has new LoRA layers to learn.
+
+    Every linear layer but the output head gets one. The second matrix of each starts at zero, so
+    the copy begins with the answers of the base (Hu et al. 2021, arXiv:2106.09685).
+
+    Raises:
+        TrainingError: the model has no layer that can be adapted.
+    """
+    with quiet():
+        from peft import LoraConfig, get_peft_model
+
+        settings: dict[str, Any] = {
+            "r": options.rank,
+            "lora_alpha": options.scale,
+            "lora_dropout": options.dropout,
+            "target_modules": "all-linear",
+            "task_type": TASKS[kind],
+        }
+        try:
+            return get_peft_model(share(network), LoraConfig(**settings))
+        except ValueError as error:
+            # Mamba multiplies with the weight of this layer behind the layer's back.
+            if "out_proj" not in str(error):
+                raise _unfit(name, error) from None
+        try:
+            return get_peft_model(
+                share(network), LoraConfig(**settings, exclude_modules=["out_proj", "conv1d"])
+            )
+        except ValueError as error:
+            raise _unfit(name, error) from None
+
+
+def _unfit(name: str, error: ValueError) -> TrainingError:
+    reason = str(error).strip().partition("\n")[0].rstrip(".")
+    return TrainingError(
+        f"LoRA finds nothing to adapt in {name}: {reason}. Use --method full to train all weights."
+    )

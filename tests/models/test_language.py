@@ -1,0 +1,119 @@
+"""Texts to tokens and back: chat templates, context, endings, choices."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pytest
+
+from fmagic.errors import ContextLengthError, TemplateError, UnsuitableModelError
+from fmagic.models.language import LanguageModel
+from fmagic.models.loader import load
+from fmagic.models.sampling import Completion, Sampling
+from fmagic.template import Turn
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from conftest import Checkpoints
+
+ASKED = [Turn("system", "Be brief."), Turn("user", "What does the fox do?")]
+
+
+def language(folder: Any, **options: Any) -> LanguageModel:
+    model = load(str(folder), device="cpu", quant="none", dtype="float32", **options)
+    assert isinstance(model, LanguageModel)
+    return model
+
+
+@pytest.fixture(scope="module")
+def chat(checkpoints: Checkpoints) -> LanguageModel:
+    return language(checkpoints("llama", chat_template=True))
+
+
+@pytest.fixture(scope="module")
+def plain(checkpoints: Checkpoints) -> LanguageModel:
+    return language(checkpoints("gpt2"))
+
+
+def finished(model: LanguageModel, prompts: Sequence[Sequence[int]]) -> dict[int, Completion]:
+    return {i: end for i, _, end in model.run(prompts, Sampling(max_tokens=6)) if end}
+
+
+def test_the_models_own_template_renders_the_turns(chat: LanguageModel) -> None:
+    rendered = chat.render(ASKED)
+    assert rendered.text == (
+        "<|system|>Be brief.<eos><|user|>What does the fox do?<eos><|assistant|>"
+    )
+    assert rendered.answer_suffix == "<eos>"
+    assert chat.end_of_turn == chat.tokenizer.eos_token_id
+
+
+def test_a_base_model_goes_on_with_a_single_turn(plain: LanguageModel) -> None:
+    rendered = plain.render([Turn("user", "The fox")])
+    assert (rendered.text, rendered.answer_prefix) == ("The fox", " ")
+    assert plain.render(ASKED).text == "Be brief.\n\nWhat does the fox do?\n\n"
+
+
+def test_a_template_without_a_system_role_gets_it_before_the_user(
+    checkpoints: Checkpoints,
+) -> None:
+    model = language(checkpoints("qwen3", chat_template=True))
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'system' %}"
+        "{{ raise_exception('no system role') }}{% endif %}[{{ m['content'] }}]{% endfor %}"
+    )
+    assert model.render(ASKED).text == "[Be brief.\n\nWhat does the fox do?]"
+    model.tokenizer.chat_template = "{{ raise_exception('never') }}"
+    with pytest.raises(TemplateError, match="never"):
+        model.render(ASKED)
+
+
+def test_a_text_that_is_too_long_is_counted_or_cut(chat: LanguageModel) -> None:
+    turns = [Turn("system", "Be brief."), Turn("user", "fox " * 300)]
+    with pytest.raises(ContextLengthError, match=r"tokens; .* reads at most 127.*--truncate"):
+        chat.encode(turns)
+    ids = chat.encode(turns, truncate=True)
+    assert len(ids) <= 127
+    text = chat.tokenizer.decode(ids)
+    assert text.startswith("<|system|>Be brief.")
+    assert text.endswith("…<eos><|assistant|>")
+
+
+def test_cutting_the_user_turn_may_not_be_enough(chat: LanguageModel) -> None:
+    turns = [Turn("system", "fox " * 300), Turn("user", "What?")]
+    with pytest.raises(ContextLengthError, match="other turns"):
+        chat.encode(turns, truncate=True)
+
+
+def test_an_answer_ends_with_the_end_of_the_turn(chat: LanguageModel) -> None:
+    tokens = chat.answer_tokens(chat.render(ASKED), "it runs")
+    assert tokens[-1] == chat.end_of_turn
+    assert chat.tokenizer.decode(tokens[:-1]) == "it runs"
+
+
+@pytest.mark.parametrize("architecture", ["llama", "mamba", "t5", "bart"])
+def test_every_kind_of_writer_answers_and_chooses(
+    checkpoints: Checkpoints, architecture: str
+) -> None:
+    model = language(checkpoints(architecture))
+    asked = [[Turn("user", text)] for text in ("The quick", "Pack my box with", "yes")]
+    prompts = [model.encode(turns) for turns in asked]
+    together = finished(model, prompts)
+    assert sorted(together) == [0, 1, 2]
+    for row, prompt in enumerate(prompts):
+        assert finished(model, [prompt])[0].text == together[row].text
+    choices = [model.answer_tokens(model.render(asked[0]), text) for text in ("yes", "no way")]
+    scores = dict(model.choose(prompts, choices))
+    assert sorted(scores) == [0, 1, 2]
+    assert all(len(row) == 2 and max(row) < 0 for row in scores.values())
+
+
+def test_an_encoder_refuses_to_write(checkpoints: Checkpoints) -> None:
+    from fmagic.shelf import Shelf
+    from fmagic.settings import Fmagic
+
+    shelf = Shelf(Fmagic())
+    shelf.load(str(checkpoints("bert")))
+    with pytest.raises(UnsuitableModelError, match="%%embed"):
+        shelf.writer(None, "%%prompt")
