@@ -38,14 +38,14 @@ FUNCTIONS = (
     "status",
     "unload",
 )
-__all__ = ["FUNCTIONS", "load_ipython_extension", "session", *FUNCTIONS]  # noqa: PLE0604 - FUNCTIONS holds strings
+__all__ = ["FUNCTIONS", "get_session", "load_ipython_extension", *FUNCTIONS]  # noqa: PLE0604 - FUNCTIONS holds strings
 
 
-def session() -> Session:
+def get_session() -> Session:
     """Return the session of this kernel or, outside IPython, of this process."""
-    from fmagic.kernel import session as of_shell
+    from fmagic.kernel import session
 
-    return of_shell()
+    return session()
 
 
 def load_ipython_extension(shell: Any) -> None:
@@ -57,7 +57,7 @@ def load_ipython_extension(shell: Any) -> None:
 
 def __getattr__(name: str) -> Any:
     if name in FUNCTIONS:
-        return getattr(session(), name)
+        return getattr(get_session(), name)
     raise AttributeError(f"module 'fmagic' has no attribute {name!r}")
 
 

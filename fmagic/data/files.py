@@ -59,7 +59,8 @@ def _delimited(separator: str) -> Callable[[Path], object]:
         import pandas as pd
 
         with file.open(encoding="utf-8-sig", newline="") as lines:
-            header = next(csv.reader(lines, delimiter=separator), [])
+            reader = csv.reader(lines, delimiter=separator)
+            header, first = next(reader, []), next(reader, [])
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             # pandas would rename the second one, and say nothing.
@@ -73,7 +74,7 @@ def _delimited(separator: str) -> Callable[[Path], object]:
             )
         except pd.errors.ParserError as error:
             raise DataError(f"{file.name} cannot be read: {str(error).strip()}.") from None
-        if not isinstance(frame.index, pd.RangeIndex):
+        if len(first) > len(header) or not frame.index.equals(pd.RangeIndex(len(frame))):
             # pandas takes surplus cells at the left for row labels, which shifts every column.
             raise DataError(
                 f"{file.name} has more cells in its rows than names in its first line "
@@ -89,9 +90,11 @@ def _parquet(file: Path) -> object:
     from pyarrow import ArrowException
 
     try:
-        return pd.read_parquet(file)
+        # Opened here, since the reader's own messages name the folder.
+        with file.open("rb") as content:
+            return pd.read_parquet(content)
     except ArrowException as error:
-        raise DataError(f"{file.name} cannot be read: {error}.") from None
+        raise DataError(f"{file.name} cannot be read: {str(error).rstrip('.')}.") from None
 
 
 def _json_lines(file: Path) -> object:

@@ -6,6 +6,7 @@ revision changes only when the user asks for another.
 
 from __future__ import annotations
 
+import importlib
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -310,10 +311,7 @@ def _must_have_room(name: str, needed: int) -> None:
 
 def _reporter(progress: Callable[[int, int], None] | None, total: int) -> type[Any]:
     """Return a progress bar class of tqdm that draws nothing and calls `progress`."""
-    from huggingface_hub.utils import tqdm as bars
-
-    # A module that has the class of the same name, or in other versions the class itself.
-    base: Any = getattr(bars, "tqdm", bars)
+    base: Any = importlib.import_module("huggingface_hub.utils.tqdm").tqdm
 
     class Reporter(base):  # type: ignore[misc]  # tqdm has no types
         def __init__(self, *args: Any, **kwargs: Any) -> None:

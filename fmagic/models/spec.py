@@ -197,4 +197,7 @@ def _no_folder(path: Path) -> str:
         return f"{path} is a file. Name the folder that holds it, with its config.json."
     parent = path.parent
     folders = [each.name for each in parent.iterdir() if each.is_dir()] if parent.is_dir() else []
-    return f"There is no folder {path}.{did_you_mean(path.name, folders)}"
+    return (
+        f"There is no folder {path}.{did_you_mean(path.name, folders)} A model is also `tiny`, "
+        "`org/name` of the Hugging Face Hub, or a name that %%finetune made."
+    )

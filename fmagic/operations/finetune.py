@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
 from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError, did_you_mean
-from fmagic.operations.events import Event, Notice, Point, Started
+from fmagic.operations.events import Advanced, Event, Notice, Point, Started
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -29,6 +29,7 @@ Method = Literal["lora", "qlora", "full"]
 BYTES_TO_LEARN = 16
 USUAL_RATE = {"lora": 2e-4, "qlora": 2e-4, "full": 2e-5}
 USUAL_WIDTH = 4096
+STOPPED_EARLY = "Stopped before the first step: nothing was learned, and nothing is saved."
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,12 +231,10 @@ def finetune(
             example=show_example(model, rows[0]),
         )
         yield from _learn(tuner, options, rows, tests, result)
-        _finish(tuner, model, folder, rows, result, {"method": options.method, "template": template})
+        _finish(tuner, model, rows, result, {"template": template})
     except KeyboardInterrupt:
         # Once a step is done, `_learn` keeps Stop to itself.
-        raise Interrupted(
-            "Stopped before the first step: nothing was learned, and nothing is saved."
-        ) from None
+        raise Interrupted(STOPPED_EARLY) from None
     except Exception as error:
         if (shortage := _as_shortage(error, model, options)) is None:
             raise
@@ -302,7 +301,7 @@ def _learn(
         tuner.prepare([*rows, *tests])
         if tests:
             yield Started("Measure held-out rows", len(tests), "rows")
-            result.loss_before = yield from tuner.measure(tests)
+            result.loss_before = yield from tuner.measure(tests, count=True)
             yield Point("held_out", 0, result.loss_before)
         stream = random.Random(f"order {options.seed}")  # noqa: S311 - an order of rows, no secret
         lengths = [row.tokens for row in rows]
@@ -324,3 +323,64 @@ def _learn(
         if not tuner.done:
             raise
         result.interrupted = True
+
+
+def _step(
+    tuner: Tuner, batch: Sequence[Example], result: FinetuneResult
+) -> Generator[Event, None, None]:
+    began = time.perf_counter()
+    tuner.step(batch)
+    result.step_seconds += time.perf_counter() - began
+    result.losses = tuner.losses
+    result.tokens += sum(row.tokens for row in batch)
+    while tuner.notices:
+        yield Notice(tuner.notices.pop(0))
+    yield Point("loss", tuner.done, tuner.losses[-1])
+    yield Advanced(tuner.done)
+
+
+def _finish(
+    tuner: Tuner,
+    model: LanguageModel,
+    rows: Sequence[Example],
+    result: FinetuneResult,
+    about: dict[str, Any],
+) -> None:
+    """Save the best weights, if they do anything at all."""
+    from fmagic.operations.training.saving import save
+    from fmagic.operations.training.shield import Shield
+
+    with Shield() as shield:
+        tuner.restore()
+        if tuner.has_effect(rows[0]):
+            save(tuner, model, result.folder, {"method": result.method, **about})
+        elif result.interrupted:
+            raise Interrupted(STOPPED_EARLY)
+        else:
+            raise TrainingError(
+                f"After {tuner.done:,} steps the answers of {model.name} are the same to the last "
+                f"digit, so nothing is saved. Raise --lr, which was {tuner.rate:g}, or --epochs."
+            )
+    result.interrupted = result.interrupted or shield.struck
+
+
+def _as_shortage(
+    error: Exception, model: LanguageModel, options: FinetuneOptions
+) -> OutOfMemoryError | None:
+    """Return the error to raise if memory ran out, `None` if it was something else."""
+    from fmagic.models.devices import detect
+    from fmagic.models.memory import is_shortage, shortage_message
+
+    if not is_shortage(error):
+        return None
+    traceback.clear_frames(error.__traceback__)
+    smaller = "a smaller model, or one that is quantized (--quant nf4)"
+    if options.method == "full":
+        smaller = "--method lora"
+    return OutOfMemoryError(
+        shortage_message(
+            detect(str(model.device)),
+            f"One row alone was too much. {model.name} is as before and usable. Use shorter rows, "
+            f"or {smaller}.",
+        )
+    )

@@ -52,7 +52,11 @@ class Kernel:
     @classmethod
     def here(cls) -> Kernel:
         """Return this process."""
-        return cls(utc_now(), place_of(Path.cwd()), _digest(socket.gethostname()), os.getpid())
+        try:
+            working = place_of(Path.cwd())
+        except FileNotFoundError:  # it was deleted under the kernel
+            working = _digest("")
+        return cls(utc_now(), working, _digest(socket.gethostname()), os.getpid())
 
     @classmethod
     def of(cls, file: Path) -> Kernel | None:

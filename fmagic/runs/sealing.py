@@ -48,8 +48,9 @@ def seal(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> d
     for name in _NUMBERS:
         if name in data:
             # Names of metrics and curves may come from the data; what they name is no secret.
-            named = reduce_paths(mask(as_json(list(data[name])), secrets), roots)
-            figures = zip(named, map(_numbers, data[name].values()), strict=True)
+            some = dict(islice(data[name].items(), MAX_ITEMS))
+            named = reduce_paths(mask(as_json(list(some)), secrets), roots)
+            figures = zip(named, map(_numbers, some.values()), strict=True)
             clean[name] = {key: figure for key, figure in figures if figure is not None}
     order = [*(name for name in data if name in clean or name in _STRUCTURE), *clean]
     return fit({name: data[name] if name in _STRUCTURE else clean[name] for name in order})

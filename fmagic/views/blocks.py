@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Protocol
 from fmagic.views.text import (
     COLOURS,
     LINE,
+    LONGEST_CAPTION,
     NO_MATH,
     Tone,
     cell,
@@ -136,13 +137,13 @@ class Fold:
 
     def plain(self) -> str:
         """Return the line and, indented, the block: text cannot be opened."""
-        return f"{stripped(self.summary)}\n{textwrap.indent(self.body.plain(), '  ')}"
+        return _headed(self.summary, self.body.plain())
 
     def html(self) -> str:
         """Return a `details` element."""
         return (
             f'<details {NO_MATH}{" open" if self.open else ""} style="margin:2px 0">'
-            f'<summary style="cursor:pointer;opacity:0.8">{escaped(self.summary)}</summary>'
+            f'<summary style="cursor:pointer;opacity:0.8">{escaped(cell(self.summary, LONGEST_CAPTION))}</summary>'
             f'<div style="padding:4px 0 4px 14px">{self.body.html()}</div></details>'
         )
 
@@ -175,8 +176,7 @@ class Card:
 
     def plain(self) -> str:
         """Return the title and, indented, the blocks."""
-        body = textwrap.indent(Stack(self.blocks).plain(), "  ")
-        return f"{stripped(self.title)}\n{body}" if body else stripped(self.title)
+        return _headed(self.title, Stack(self.blocks).plain())
 
     def html(self) -> str:
         """Return a framed `div`."""
@@ -186,8 +186,13 @@ class Card:
         )
         return (
             f'<div {NO_MATH} style="{style}"><div style="margin:0 0 6px 0">'
-            f"<b>{escaped(self.title)}</b></div>{Stack(self.blocks).html()}</div>"
+            f"<b>{escaped(cell(self.title, LONGEST_CAPTION))}</b></div>{Stack(self.blocks).html()}</div>"
         )
+
+
+def _headed(head: str, body: str) -> str:
+    line = stripped(cell(head, LONGEST_CAPTION))
+    return f"{line}\n{textwrap.indent(body, '  ')}" if body else line
 
 
 def _label(label: str) -> str:

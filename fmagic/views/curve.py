@@ -9,7 +9,7 @@ from itertools import pairwise
 from typing import TYPE_CHECKING
 
 from fmagic.views.formats import number
-from fmagic.views.text import NO_MATH, cell, escaped, stripped
+from fmagic.views.text import LONGEST_CAPTION, NO_MATH, cell, escaped, stripped
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -54,12 +54,18 @@ class Curve:
             f"{names[name]:<{width}}  {_sketch(points)}  {self._summary(points)}".rstrip()
             for name, points in self._finite().items()
         ]
-        return "\n".join(filter(None, [stripped(self.caption), *lines, self._lost()]))
+        return "\n".join(
+            filter(None, [stripped(cell(self.caption, LONGEST_CAPTION)), *lines, self._lost()])
+        )
 
     def html(self) -> str:
         """Return a `div` with the chart as an image, since sanitizers drop inline SVG."""
         finite = {name: points for name, points in self._finite().items() if points}
-        caption = f'<div style="opacity:0.8">{escaped(self.caption)}</div>' if self.caption else ""
+        caption = (
+            f'<div style="opacity:0.8">{escaped(cell(self.caption, LONGEST_CAPTION))}</div>'
+            if self.caption
+            else ""
+        )
         lost = self._lost()
         note = f'<div style="opacity:0.7;font-size:90%">{escaped(lost)}</div>' if lost else ""
         if not finite:
@@ -112,10 +118,10 @@ def _sketch(points: Points) -> str:
         math.fsum(y / (end - start) for _, y in points[start:end]) for start, end in pairwise(edges)
     ]
     low, high = min(means), max(means)
-    step = (high / 2 - low / 2) * 2 or 1.0
-    return "".join(
-        SPARKS[min(int((mean - low) / step * len(SPARKS)), len(SPARKS) - 1)] for mean in means
-    )
+    # Halved, since the difference of two extreme values may be infinite.
+    height = high / 2 - low / 2 or 1.0
+    shares = [(mean / 2 - low / 2) / height for mean in means]
+    return "".join(SPARKS[min(int(share * len(SPARKS)), len(SPARKS) - 1)] for share in shares)
 
 
 def _svg(series: Mapping[str, Points], x_label: str, y_label: str) -> str:

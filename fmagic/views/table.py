@@ -8,7 +8,7 @@ from itertools import zip_longest
 from numbers import Real
 from typing import TYPE_CHECKING, Literal
 
-from fmagic.views.text import LINE, NO_MATH, cell, escaped, stripped
+from fmagic.views.text import LINE, LONGEST_CAPTION, NO_MATH, cell, escaped, stripped
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,14 +56,20 @@ class Table:
             for line in lines
         ]
         text.insert(1, "  ".join("-" * width for width in widths))
-        return "\n".join(filter(None, [stripped(self.caption), *text, self._note()]))
+        return "\n".join(
+            filter(None, [stripped(cell(self.caption, LONGEST_CAPTION)), *text, self._note()])
+        )
 
     def html(self) -> str:
         """Return a `div` that scrolls sideways if the table is too wide."""
         sides = self._sides()
         head = self._line("th", self.columns, sides, "font-weight:bold;")
         body = "".join(self._line("td", row, sides, "") for row in self._full_rows())
-        caption = f'<div style="opacity:0.8">{escaped(self.caption)}</div>' if self.caption else ""
+        caption = (
+            f'<div style="opacity:0.8">{escaped(cell(self.caption, LONGEST_CAPTION))}</div>'
+            if self.caption
+            else ""
+        )
         note = self._note()
         foot = f'<div style="opacity:0.7;font-size:90%">{escaped(note)}</div>' if note else ""
         return (

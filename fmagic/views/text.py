@@ -26,6 +26,7 @@ NO_MATH = 'class="tex2jax_ignore mathjax_ignore"'
 
 # A page stays quick, and a notebook small. The whole text is in the result.
 LONGEST = 100_000
+LONGEST_CAPTION = 200
 
 _ANSI = re.compile(
     r"\x1b(?:\[[0-?]*[ -/]*[@-~]"  # control sequences: colours, cursor

@@ -16,7 +16,7 @@ TARGET = "never below `generate` at equal settings"
 
 PROMPT = 32  # tokens
 NEW = 128  # tokens
-SETTINGS = {
+SETTINGS: dict[str, dict[str, Any]] = {
     "bf16": {"quant": "none", "dtype": "bfloat16"},
     "fp32": {"quant": "none", "dtype": "float32"},
     "nf4+dq": {"quant": "nf4"},

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from .harness import MissingError, Row, Settings, alternate, need
 
 if TYPE_CHECKING:
-    from jupyter_client.blocking import BlockingKernelClient
+    from jupyter_client.blocking.client import BlockingKernelClient
 
 NAME = "first_answer"
 TITLE = "seconds from starting a kernel to the first answer of `tiny`"

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from typing import TypedDict
 
 from .harness import Measured, Row, Settings, has
 
@@ -30,6 +31,13 @@ seconds = time.perf_counter() - start
 assert shell.extension_manager.loaded, "the extension is not loaded"
 json.dump({"seconds": seconds, "new": sorted(set(sys.modules) - before)}, sys.__stdout__)
 """
+
+
+class Loading(TypedDict):
+    """What `SCRIPT` reports: how long it took, and the modules that were not there before."""
+
+    seconds: float
+    new: list[str]
 
 
 def run(settings: Settings) -> list[Row]:
@@ -58,7 +66,7 @@ def run(settings: Settings) -> list[Row]:
     return rows
 
 
-def _load(module: str, settings: Settings) -> dict[str, object]:
+def _load(module: str, settings: Settings) -> Loading:
     environment = {**os.environ, "IPYTHONDIR": str(settings.folder / "ipython")}
     done = subprocess.run(
         [sys.executable, "-c", SCRIPT, module],
@@ -69,5 +77,5 @@ def _load(module: str, settings: Settings) -> dict[str, object]:
     )
     if done.returncode:
         raise RuntimeError(f"%load_ext {module} failed:\n{done.stderr}")
-    result: dict[str, object] = json.loads(done.stdout.splitlines()[-1])
+    result: Loading = json.loads(done.stdout.splitlines()[-1])
     return result

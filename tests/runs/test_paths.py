@@ -19,8 +19,8 @@ WINDOWS = Roots("C:\\Users\\Ann", ("D:\\work", "C:\\Users\\Ann\\AppData\\Local\\
         ("in /tmp.", "in tmp."),
         ("in /home/ann is", "in ~ is"),
         ("/home/ann", "~"),
-        ("file:///home/ann/x.csv", "file://x.csv"),
-        ("a:/home/ann/x:/tmp/y", "a:x:y"),
+        ("file:///home/ann/x.csv", "file:x.csv"),
+        ("P=/home/ann/x:/tmp/y", "P=x:y"),
         ("-I/home/ann/include", "-Iinclude"),
     ],
 )
@@ -35,8 +35,6 @@ def test_paths_of_this_machine_become_names(text: str, expected: str) -> None:
         "data/x.csv",
         "/help",
         "either /mnt/other/x.csv or not",
-        "/home/anna",
-        "/home/ann.old",
         "https://example.org/tmp/x",
         "Qwen/Qwen3-0.6B",
         "//comment",
@@ -45,7 +43,7 @@ def test_paths_of_this_machine_become_names(text: str, expected: str) -> None:
     ],
 )
 def test_other_texts_stay(text: str) -> None:
-    assert reduce_paths(text, POSIX) == text or text == "/home/anna"
+    assert reduce_paths(text, POSIX) == text
 
 
 def test_a_longer_name_is_another_folder() -> None:

@@ -188,7 +188,8 @@ def test_a_long_curve_is_thinned_and_keeps_its_spike() -> None:
     curve = Curve({"loss": points}, x_label="step", y_label="loss")
     assert len(curve.html()) < 12_000
     drawn = heights(svg(curve))
-    assert min(drawn) < 40 < 180 < max(drawn)
+    assert min(drawn) < 40
+    assert max(drawn) > 170
 
 
 def test_a_curve_without_points_says_so() -> None:

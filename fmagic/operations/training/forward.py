@@ -54,9 +54,14 @@ class Forward:
     def loss(self, rows: Sequence[Example]) -> torch.Tensor:
         """Return the sum of the losses of all learned tokens, in nats, as one float32 number."""
         inputs, labels = self._collate(rows)
-        places = (labels.flatten() != IGNORED).nonzero().squeeze(1)
+        places = _learned(labels)
         scores = self._scores(inputs, places)
         return functional.cross_entropy(scores.float(), labels.flatten()[places], reduction="sum")
+
+    def scores(self, rows: Sequence[Example]) -> torch.Tensor:
+        """Return the scores for all learned tokens, shape `(tokens, vocabulary)`."""
+        inputs, labels = self._collate(rows)
+        return self._scores(inputs, _learned(labels))
 
     @torch.no_grad()
     def check(self, rows: Sequence[Example]) -> bool:
@@ -64,7 +69,7 @@ class Forward:
         if self._hook is None:
             return False
         inputs, labels = self._collate(rows)
-        places = (labels.flatten() != IGNORED).nonzero().squeeze(1)
+        places = _learned(labels)
         training = self._network.training
         self._network.eval()
         try:
@@ -85,12 +90,6 @@ class Forward:
         )
         self._hook = self._head.register_forward_pre_hook(self._select) if same else None
         return same
-
-    def close(self) -> None:
-        """Take the hook off the model."""
-        if self._hook is not None:
-            self._hook.remove()
-            self._hook = None
 
     def _select(self, _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._places is None:
@@ -134,3 +133,8 @@ class Forward:
         values = torch.tensor([[*row, *[padding] * (longest - len(row))] for row in rows])
         mask = torch.tensor([[1] * len(row) + [0] * (longest - len(row)) for row in rows])
         return values.to(self._device), mask.to(self._device)
+
+
+def _learned(labels: torch.Tensor) -> torch.Tensor:
+    """Return the places of the flattened labels where something is learned."""
+    return (labels.flatten() != IGNORED).nonzero().squeeze(1)

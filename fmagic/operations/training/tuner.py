@@ -46,8 +46,8 @@ class Tuner:
         self, model: LanguageModel, options: FinetuneOptions, *, rate: float, steps: int
     ) -> None:
         self._model = model
-        self._steps = steps
-        self._rate = rate
+        self.steps = steps
+        self.rate = rate
         self.budget = model.batch_tokens
         self._device = model.network.get_input_embeddings().weight.device
         self._random = Randomness(options.seed, self._device)
@@ -77,8 +77,13 @@ class Tuner:
             autocast=half if self._device.type in ("cpu", "cuda") else None,
         )
         self._best: dict[str, torch.Tensor] | None = None
-        self.done = 0
+        self.losses: list[float] = []
         self.notices: list[str] = []
+
+    @property
+    def done(self) -> int:
+        """Number of steps that were made."""
+        return len(self.losses)
 
     @property
     def trainable(self) -> int:
@@ -103,26 +108,20 @@ class Tuner:
 
     def _activation_bytes(self, row: Example) -> int:
         """Return what is kept for the backward pass of one row, in bytes."""
-        held: dict[int, int] = {}
         own = {weight.data_ptr() for weight in self.network.parameters()}
+        kept: dict[int, torch.Tensor] = {}  # holding them keeps their addresses apart
 
         def note(tensor: torch.Tensor) -> torch.Tensor:
             if tensor.data_ptr() not in own:
-                held[tensor.data_ptr()] = tensor.nbytes
+                kept[tensor.data_ptr()] = tensor
             return tensor
 
-        kept = []  # else memory is given out again, and the same address counted once
-
-        def keep(tensor: torch.Tensor) -> torch.Tensor:
-            kept.append(tensor)
-            return note(tensor)
-
-        with self._random.own(), torch.autograd.graph.saved_tensors_hooks(keep, lambda t: t):
+        with self._random.own(), torch.autograd.graph.saved_tensors_hooks(note, lambda held: held):
             self.forward.loss([row])
-        return sum(held.values())
+        return sum(tensor.nbytes for tensor in kept.values())
 
-    def step(self, rows: Sequence[Example]) -> float:
-        """Learn from one batch and return its mean loss for each learned token, in nats.
+    def step(self, rows: Sequence[Example]) -> None:
+        """Learn from one batch; its mean loss for each learned token, in nats, joins `losses`.
 
         If memory runs out, the batch is read in smaller parts; its gradient stays the same.
 
@@ -131,13 +130,15 @@ class Tuner:
         """
         while True:
             try:
-                return self._step(rows)
+                self._step(rows)
             except Exception as error:
                 self._optimizer.zero_grad(set_to_none=True)
                 largest = max(len(part) for part in split_by_tokens(rows, self.budget))
                 if not is_shortage(error) or largest == 1:
                     raise
                 traceback.clear_frames(error.__traceback__)
+            else:
+                return
             gc.collect()
             if self._device.type == "cuda":
                 torch.cuda.empty_cache()
@@ -147,7 +148,7 @@ class Tuner:
                 "What is learned stays the same."
             )
 
-    def _step(self, rows: Sequence[Example]) -> float:
+    def _step(self, rows: Sequence[Example]) -> None:
         learned = sum(len(row.answer) for row in rows)
         total = 0.0
         with self._random.own():
@@ -162,32 +163,36 @@ class Tuner:
         if not math.isfinite(norm) and not self._scaler.is_enabled():
             raise self._diverged("gradient")
         for group in self._optimizer.param_groups:
-            group["lr"] = self._rate * self._share_of_rate()
+            group["lr"] = self.rate * self._share_of_rate()
         # Half an update would be worse than none.
         with Shield() as shield:
             self._scaler.step(self._optimizer)
             self._scaler.update()
             self._optimizer.zero_grad(set_to_none=True)
-            self.done += 1
+            self.losses.append(total / learned)
         if shield.struck:
             raise KeyboardInterrupt
-        return total / learned
 
     def _share_of_rate(self) -> float:
         """Return the share of the highest rate: it rises, and falls on a line to zero."""
-        rising = max(1, round(WARM_UP * self._steps))
+        rising = max(1, round(WARM_UP * self.steps))
         if self.done < rising:
             return (self.done + 1) / rising
-        return max(0.0, (self._steps - self.done) / max(1, self._steps - rising))
+        return max(0.0, (self.steps - self.done) / max(1, self.steps - rising))
 
     def _diverged(self, what: str) -> TrainingError:
         return TrainingError(
             f"The {what} became infinite or no number in step {self.done + 1:,}. Nothing is saved, "
-            f"and {self._model.name} is as before. Lower --lr, which was {self._rate:g}."
+            f"and {self._model.name} is as before. Lower --lr, which was {self.rate:g}."
         )
 
-    def measure(self, rows: Sequence[Example]) -> Generator[Event, None, float]:
-        """Return the mean loss for each learned token of rows that are not learned from."""
+    def measure(
+        self, rows: Sequence[Example], *, count: bool = False
+    ) -> Generator[Event, None, float]:
+        """Return the mean loss for each learned token of rows that are not learned from.
+
+        Between two parts it yields how many rows are done with `count`, else the steps so far.
+        """
         total, done = 0.0, 0
         self.network.eval()
         try:
@@ -195,7 +200,7 @@ class Tuner:
                 with torch.no_grad():
                     total += float(self.forward.loss(part))
                 done += len(part)
-                yield Advanced(done)
+                yield Advanced(done if count else self.done)
         finally:
             self.network.train()
         return total / sum(len(row.answer) for row in rows)
@@ -216,15 +221,18 @@ class Tuner:
     def has_effect(self, row: Example) -> bool:
         """Tell whether what was learned changes any score on a row."""
         self.network.eval()
-        tuned = self.forward.loss([row])
         if self.learner is self.network:
-            start = self._model.network
             return any(
                 not torch.equal(weight, self.weights[name].to(weight.dtype))
-                for name, weight in start.named_parameters()
+                for name, weight in self._model.network.named_parameters()
             )
+        tuned = self.forward.scores([row])
         with self.learner.disable_adapter():
-            return not torch.equal(tuned, self.forward.loss([row]))
+            return not torch.equal(tuned, self.forward.scores([row]))
+
+    def close(self) -> None:
+        """Let go of everything, whoever still holds this object."""
+        self.__dict__.clear()
 
 
 def _may_fuse(device: torch.device) -> bool:

@@ -1,0 +1,83 @@
+from __future__ import annotations
+
+import pytest
+
+from fmagic.errors import DataError, OptionError
+from fmagic.magics.arguments import Arguments, add_sampling, add_template, find_data
+
+
+@pytest.fixture
+def arguments() -> Arguments:
+    parser = Arguments("%%prompt", "Ask.")
+    add_template(parser)
+    add_sampling(parser)
+    return parser
+
+
+def test_quotes_backslashes_and_repeats(arguments: Arguments) -> None:
+    values = arguments.read(
+        r"""--data C:\new\table.csv --stop "two words" --stop 'x' --choices 'a, b'"""
+    )
+    assert not isinstance(values, str)
+    assert values.data == r"C:\new\table.csv"
+    assert values.stop == ["two words", "x"]
+    assert values.choices == ["a", "b"]
+
+
+@pytest.mark.parametrize(
+    ("line", "words"),
+    [
+        ("--temprature 1", ["--temprature", "'--temperature'"]),
+        ("--max 3", ["--max"]),
+        ("stray", ["stray"]),
+        ("--seed x", ["--seed"]),
+        ("--seed", ["--seed"]),
+        ('--data "open', ["quotation"]),
+        ("-o 3x", ["3x"]),
+        ("--on-missing drop", ["skip"]),
+    ],
+)
+def test_what_cannot_be_read_says_what_can(
+    arguments: Arguments, line: str, words: list[str]
+) -> None:
+    with pytest.raises(OptionError) as caught:
+        arguments.read(line)
+    for word in ["%%prompt", *words]:
+        assert word in str(caught.value)
+
+
+def test_help_is_text(arguments: Arguments) -> None:
+    text = arguments.read("--help")
+    assert isinstance(text, str)
+    assert "--max-tokens" in text
+
+
+@pytest.mark.parametrize(
+    ("line", "text", "tokens"),
+    [
+        ("What's {this} -- and $that?", "What's {this} -- and $that?", None),
+        ('--max-tokens 5 Say "yes"', 'Say "yes"', 5),
+        ("--max-tokens=5 --truncate go", "go", 5),
+        ("  --seed 2", "", None),
+    ],
+)
+def test_free_text_is_taken_as_it_stands(
+    arguments: Arguments, line: str, text: str, tokens: int | None
+) -> None:
+    values, found = arguments.read_text(line)
+    assert not isinstance(values, str)
+    assert found == text
+    assert values.max_tokens == tokens
+
+
+def test_free_text_after_an_unknown_option_is_refused(arguments: Arguments) -> None:
+    with pytest.raises(OptionError, match="--max-tokns"):
+        arguments.read_text("--max-tokns 5 hello")
+
+
+def test_data_is_a_variable_or_a_path() -> None:
+    rows = [{"a": 1}]
+    assert find_data("rows", {"rows": rows}) is rows
+    assert str(find_data("rows.csv", {})) == "rows.csv"
+    with pytest.raises(DataError, match="'reviews'"):
+        find_data("reviws", {"reviews": rows})

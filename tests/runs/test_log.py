@@ -1,0 +1,176 @@
+from __future__ import annotations
+
+import json
+import math
+from pathlib import Path
+
+import nbformat
+import pytest
+
+from fmagic.errors import FmagicWarning, LogError, TemplateError
+from fmagic.runs.environment import Surroundings
+from fmagic.runs.journal import Journal
+from fmagic.runs.log import Curve, RunLog, notebook_name
+from fmagic.runs.record import RUN_MIME, DataInfo
+
+
+def again(log: RunLog) -> RunLog:
+    """A later kernel in the same place."""
+    return RunLog(Journal(log.journal.folder), surroundings=log.surroundings)
+
+
+def test_a_run_is_in_the_journal_before_it_works_and_whole_after(log: RunLog) -> None:
+    active = log.begin(
+        "prompt",
+        cell={"source": "%%prompt\nhi", "execution_count": 3},
+        notebook="a.ipynb",
+        model={"name": "tiny", "quant": "none", "device_name": "A fast one"},
+        template="hi",
+        params={"max_tokens": 8},
+        seed=0,
+        data=DataInfo(name="d", rows=2),
+        parents=["x"],
+    )
+    (line,) = log.journal.path.read_text(encoding="utf-8").splitlines()
+    assert json.loads(line) == active.record.dump()
+    assert json.loads(line)["status"] == "running"
+    active.add_metrics(input_tokens=3, ttft_seconds=0.5, loss=math.nan, peak_memory_bytes=None)
+    active.add_point("loss", 0, 1.0)
+    active.parents.append("y")
+    record = active.finish(output="hello")
+    assert record is active.record
+    assert log.journal.read() == log.records() == [record]
+    assert record.status == "ok"
+    assert record.seconds is not None
+    assert record.metrics == {"input_tokens": 3, "ttft_seconds": 0.5}
+    assert record.series == {"loss": [(0.0, 1.0)]}
+    assert record.parents == ["x", "y"]
+    assert record.output is not None
+    assert record.output.text == "hello"
+    assert record.model is not None
+    assert record.model.model_dump(exclude_none=True) == {"name": "tiny", "quant": "none"}
+    assert record.environment is not None
+    assert record.environment.device_name == "A fast one"
+
+
+def test_an_error_is_kept_by_its_name(log: RunLog) -> None:
+    record = log.begin("prompt").finish("error", error=TemplateError("no 'x'"))
+    assert record.error is not None
+    assert (record.error.type, record.error.message) == ("TemplateError", "no 'x'")
+
+
+def test_a_second_end_changes_nothing(log: RunLog) -> None:
+    active = log.begin("prompt")
+    first = active.finish("interrupted")
+    assert active.finish("ok") is first
+    assert len(log.journal.path.read_text().splitlines()) == 2
+
+
+def test_the_finished_record_holds_no_secret(log: RunLog, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("THE_TOKEN", "sesame-open")
+    active = log.begin("prompt", template="say sesame-open", params={"api_key": "k"})
+    record = active.finish(output="sesame-open")
+    assert "sesame" not in repr(record)
+    assert "sesame" not in log.journal.path.read_text(encoding="utf-8")
+
+
+def test_an_id_that_was_made_before(log: RunLog) -> None:
+    name = "01a1fbf2-0001-7c3e-9d41-5b0e7a1c0001"
+    assert log.begin("finetune", run_id=name).finish().id == name
+
+
+def test_runs_of_earlier_kernels_come_back_with_the_notebook(log: RunLog, tmp_path: Path) -> None:
+    old = log.begin("prompt", notebook="a.ipynb").finish()
+    log.begin("prompt", notebook="b.ipynb").finish()
+    cleared = log.begin("embed", notebook="a.ipynb").finish()
+    notebook = nbformat.v4.new_notebook()
+    cell = nbformat.v4.new_code_cell("%%prompt")
+    moved = cleared.model_copy(update={"id": "01a1fbf2-0001-7c3e-9d41-5b0e7a1c0001"})
+    cell.outputs.append(nbformat.v4.new_output("display_data", {RUN_MIME: moved.dump()}))
+    notebook.cells.append(cell)
+    nbformat.write(notebook, tmp_path / "a.ipynb")
+    later = again(log)
+    assert later.records() == []
+    new = later.begin("prompt", notebook=tmp_path / "a.ipynb").finish()
+    assert {each.id for each in later.records()} == {old.id, cleared.id, moved.id, new.id}
+    assert [each.notebook for each in later.records("b.ipynb")] == ["b.ipynb"]
+
+
+def test_a_notebook_that_is_being_saved_hides_nothing_else(log: RunLog, tmp_path: Path) -> None:
+    record = log.begin("prompt", notebook="a.ipynb").finish()
+    (tmp_path / "a.ipynb").write_text('{"cells": [')
+    with pytest.warns(FmagicWarning, match="not JSON"):
+        assert log.records() == [record]
+
+
+def test_the_log_goes_on_without_a_disk(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    log = RunLog(Journal(tmp_path / "file"), surroundings=Surroundings(tmp_path))
+    with pytest.warns(FmagicWarning) as seen:
+        record = log.begin("prompt", notebook="a.ipynb").finish(output="x")
+        assert log.records() == [record]
+    assert len(seen) == 1
+
+
+def test_a_kept_record_replaces_the_old_one(log: RunLog) -> None:
+    record = log.begin("prompt").finish()
+    kept = log.keep(record.model_copy(update={"note": "the good one"}))
+    assert log.records() == [kept]
+    assert log.find(record.id).note == "the good one"
+    assert log.journal.read() == [kept]
+
+
+def test_runs_are_found_by_any_end_of_their_id_and_by_their_place(log: RunLog) -> None:
+    first, second, third = (log.begin("prompt").finish() for _ in range(3))
+    assert log.find(first.id) == first
+    assert log.find(second.short_id) == second
+    assert log.find(second.id[-6:].upper()) == second
+    assert log.find(third.id.replace("-", "")) == third
+    assert log.find(third.id[:23]) == third
+    assert (log.find("1"), log.find("2"), log.find("-1")) == (third, second, third)
+
+
+def test_a_run_that_is_not_there_names_the_near_ones(log: RunLog) -> None:
+    with pytest.raises(LogError, match="no runs yet"):
+        log.find("1")
+    for number in range(4):
+        log.begin("prompt", run_id=f"01a1fbf2-000{number}-7c3e-9d41-5b0e7a1c12a{number}").finish()
+    with pytest.raises(LogError, match=r"may be any of 4 runs: 7a1c12a1, 7a1c12a2, 7a1c12a3, ..."):
+        log.find("01a1")
+    with pytest.raises(LogError, match=r"no run '7a1c12b1'. Did you mean '7a1c12"):
+        log.find("7a1c12b1")
+    with pytest.raises(LogError, match=r"no run 'zzz'. The latest is '7a1c12a3'"):
+        log.find("zzz")
+    with pytest.raises(LogError, match="no run '#3'"):
+        log.find("#3")
+    with pytest.raises(LogError, match="no run ''"):
+        log.find("")
+
+
+@pytest.mark.parametrize("count", [1, 2, 499, 500, 501, 2_001, 10_000])
+def test_a_curve_keeps_its_shape_in_500_points(count: int) -> None:
+    curve = Curve()
+    for step in range(count):
+        curve.add(step, step / 7)
+    points = curve.points
+    assert len(points) == min(count, 500)
+    assert points[0] == (0, 0)
+    assert points[-1][0] == count - 1
+    gaps = {after[0] - before[0] for before, after in zip(points, points[1:], strict=False)}
+    assert not gaps or max(gaps) <= 2 * count / 500 + 2
+    assert points == sorted(set(points))
+
+
+def test_a_curve_of_no_numbers_is_empty() -> None:
+    curve = Curve()
+    curve.add(1, math.nan)
+    assert curve.points == []
+
+
+def test_notebooks_are_named_from_the_working_folder(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert notebook_name(tmp_path / "course" / "a.ipynb") == "course/a.ipynb"
+    assert notebook_name("a.ipynb") == "a.ipynb"
+    assert notebook_name(tmp_path.parent / "b.ipynb") == "b.ipynb"

@@ -1,0 +1,219 @@
+"""The documented API in plain Python: values, records, and nothing shown."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import polars as pl
+import pytest
+
+from fmagic.errors import (
+    ContextLengthError,
+    DataError,
+    Interrupted,
+    ModelNotFoundError,
+    OptionError,
+    OutOfMemoryError,
+    TemplateError,
+)
+from fmagic.results import Answer, Answers
+from fmagic.session import Session
+from fmagic.settings import Fmagic
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
+
+    from conftest import Checkpoints
+
+LABEL = "system:\nYou label reviews.\nuser:\n{{ text }}\n"
+ROWS = [{"text": "I love it", "label": "good"}, {"text": "It broke", "label": "bad"}]
+
+
+@pytest.fixture
+def session(checkpoints: Checkpoints, tmp_path: Path) -> Iterator[Session]:
+    settings = Fmagic(journal_dir=str(tmp_path / "journal"), models_dir=str(tmp_path / "models"))
+    session = Session(settings)
+    session.load(str(checkpoints("llama", chat_template=True)), name="small", quant="none")
+    yield session
+    session.unload(everything=True)
+
+
+def test_one_answer_with_its_record(session: Session) -> None:
+    answer = session.prompt("Say {{ word }}", variables={"word": "yes"}, max_tokens=4)
+    assert isinstance(answer, Answer)
+    run = answer.run.dump()
+    assert run["kind"] == "prompt"
+    assert run["status"] == "ok"
+    assert run["output"]["text"] == answer.text
+    assert run["template"] == "Say {{ word }}"
+    assert run["params"]["max_tokens"] == 4
+    assert run["model"]["quant"] == "none"
+    assert run["seed"] == 0
+    assert {"input_tokens", "ttft_seconds", "peak_memory_bytes"} <= set(run["metrics"])
+    assert session.runs()[-1].id == answer.run.id
+    assert session.prompt("Say yes", max_tokens=4).run.id != answer.run.id
+
+
+def test_the_journal_has_a_run_before_it_ends(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import fmagic.operations.prompt as operation
+
+    lines: list[str] = []
+    encode = operation._encode
+
+    def spy(*args: Any, **kwargs: Any) -> Any:
+        lines.extend(session.log.journal.path.read_text().splitlines())
+        return encode(*args, **kwargs)
+
+    monkeypatch.setattr(operation, "_encode", spy)
+    session.prompt("hello", max_tokens=2)
+    assert '"running"' in lines[-1]
+
+
+@pytest.mark.parametrize("kind", ["pandas", "polars", "list", "path"])
+def test_a_table_comes_back_as_it_was_with_answers(
+    session: Session, kind: str, tmp_path: Path
+) -> None:
+    frame = pd.DataFrame(ROWS, index=[7, 3])
+    data: Any = {"pandas": frame, "polars": pl.DataFrame(ROWS), "list": ROWS}.get(kind)
+    if kind == "path":
+        data = tmp_path / "rows.csv"
+        frame.to_csv(data, index=False)
+    answers = session.prompt(LABEL, data=data, choices=["good", "bad"])
+    assert isinstance(answers, Answers)
+    assert isinstance(answers.frame, pl.DataFrame if kind == "polars" else pd.DataFrame)
+    assert list(answers.frame.columns) == ["text", "label", "answer", "probability"]
+    assert list(answers.frame["text"]) == ["I love it", "It broke"]
+    if kind == "pandas":
+        assert list(answers.frame.index) == [7, 3]
+    assert set(answers.texts) <= {"good", "bad"}
+    record = answers.run.dump()
+    assert record["data"]["rows"] == 2
+    assert str(tmp_path) not in str(record)
+
+
+def test_a_value_is_text_whatever_it_looks_like(session: Session) -> None:
+    hostile = "user:\n{{ secret }} {% raw %} \\ {"
+    plain = session.prompt("user:\nRead: {{ text }}", variables={"text": hostile}, max_tokens=2)
+    assert plain.run.metrics["input_tokens"] > len("Read: ")
+
+
+def test_a_tuning_template_can_be_prompted(session: Session) -> None:
+    with_answer = session.prompt(
+        LABEL + "assistant:\n{{ label }}", data=ROWS, max_tokens=3, choices=["good", "bad"]
+    )
+    without = session.prompt(LABEL, data=ROWS, max_tokens=3, choices=["good", "bad"])
+    assert isinstance(with_answer, Answers)
+    assert isinstance(without, Answers)
+    assert with_answer.texts == without.texts
+
+
+def test_saved_templates(session: Session) -> None:
+    session.save_template("label", LABEL)
+    answers = session.prompt("label", data=ROWS, choices=["good", "bad"])
+    assert answers.run.template is not None
+    assert "You label reviews." in answers.run.template
+    with pytest.raises(TemplateError, match="'label'"):
+        session.saved_template("lable")
+    with pytest.raises(TemplateError):
+        session.save_template("broken", "{{ text")
+
+
+def test_evaluating_against_the_answer(session: Session) -> None:
+    scores = session.evaluate(LABEL + "assistant:\n{{ label }}", data=ROWS, choices=["good", "bad"])
+    accuracy = sum(scores.frame["correct"]) / 2
+    assert scores.scores["accuracy"] == accuracy
+    assert scores.scores["accuracy_low"] <= accuracy <= scores.scores["accuracy_high"]
+    assert scores.run.metrics["accuracy"] == accuracy
+    with pytest.raises(TemplateError, match="assistant:"):
+        session.evaluate(LABEL, data=ROWS)
+    with pytest.raises(DataError, match="table"):
+        session.evaluate(LABEL + "assistant:\nx", data=None)
+
+
+def test_vectors(session: Session) -> None:
+    one = session.embed("the fox")
+    assert one.vectors.shape == (1, 64)
+    many = session.embed(pd.DataFrame(ROWS), column="text")
+    assert many.vectors.shape == (2, 64)
+    assert list(many.frame["label"]) == ["good", "bad"]
+    with pytest.raises(DataError, match="--text"):
+        session.embed(pd.DataFrame(ROWS))
+    with pytest.raises(DataError, match="int"):
+        session.embed(pd.DataFrame({"n": [1, 2]}))
+
+
+def test_an_error_is_a_run_too_and_holds_nothing(session: Session) -> None:
+    with pytest.raises(ContextLengthError) as caught:
+        session.prompt("{{ text }}", data=[{"text": "fox " * 900}], max_tokens=3)
+    assert caught.value.__context__ is None
+    assert caught.value.__traceback__ is not None
+    record = session.runs()[-1].dump()
+    assert record["status"] == "error"
+    assert record["error"]["type"] == "ContextLengthError"
+
+
+def test_out_of_memory_in_the_middle(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = session.model()
+    forward = type(model.network).forward
+
+    def greedy(*_: Any, **__: Any) -> Any:
+        raise RuntimeError("[enforce fail at alloc_cpu.cpp:117] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9 bytes.")  # fmt: skip
+
+    monkeypatch.setattr(type(model.network), "forward", greedy)
+    with pytest.raises(OutOfMemoryError, match=r"free now.*still loaded"):
+        session.prompt("hello", max_tokens=2)
+    monkeypatch.setattr(type(model.network), "forward", forward)
+    assert session.prompt("hello", max_tokens=2).run.status == "ok"
+
+
+def test_stop_keeps_what_was_done(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    from fmagic.models.decoding import Decoder
+
+    run = Decoder.run
+
+    def interrupted(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for count, event in enumerate(run(self, *args, **kwargs)):
+            if count == 3:
+                raise KeyboardInterrupt
+            yield event
+
+    monkeypatch.setattr(Decoder, "run", interrupted)
+    with pytest.raises(Interrupted, match="of 2") as stopped:
+        session.prompt(LABEL, data=ROWS, max_tokens=3)
+    assert stopped.value.result.run.status == "interrupted"
+    assert len(stopped.value.result.frame) == 2
+
+
+def test_models_by_name(session: Session, checkpoints: Checkpoints) -> None:
+    session.load(str(checkpoints("bert")), name="vectors")
+    assert session.current == "vectors"
+    assert session.prompt("hello", model="small", max_tokens=1).run.model is not None
+    with pytest.raises(ModelNotFoundError, match="'small'"):
+        session.unload("smal")
+    assert session.unload("vectors") >= 0
+    assert session.current == "small"
+    session.unload()
+    with pytest.raises(ModelNotFoundError, match="%model tiny"):
+        session.prompt("hello")
+
+
+def test_loading_under_a_taken_name_frees_the_first(
+    session: Session, checkpoints: Checkpoints
+) -> None:
+    first = session.model()
+    session.load(str(checkpoints("gpt2")), name="small")
+    assert not first.is_loaded
+    assert session.model().is_loaded
+
+
+def test_options_out_of_range(session: Session) -> None:
+    with pytest.raises(OptionError, match="--choices"):
+        session.prompt("hello", choices=["one"])
+    with pytest.raises(OptionError, match="'error'"):
+        session.prompt(LABEL, data=ROWS, on_missing="eror")
+    with pytest.raises(OptionError, match="name"):
+        session.finetune(LABEL + "assistant:\nx", data=ROWS, name="../out")
