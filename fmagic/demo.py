@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,8 +34,9 @@ def run(folder: Path) -> int:
         raise FmagicError(
             f"The demo needs {error.name}. Install it with: pip install 'fmagic[lab]'"
         ) from None
-    notebook = nbformat.read(_source(), as_version=4)
-    folder.mkdir(parents=True, exist_ok=True)
+    source = _source()
+    notebook = nbformat.read(source, as_version=4)
+    shutil.copytree(source.parent / "data", folder / "data", dirs_exist_ok=True)
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     begun = time.perf_counter()
 

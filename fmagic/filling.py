@@ -44,16 +44,8 @@ def fill(
         return None, [template.render(variables)]
     rows = open_rows(data, name=name or "data")
     used = [column for column in rows.columns if column in template.variables]
-    kept = require(rows, used, cast(OnMissing, on_missing))
+    kept = require(rows, used, cast("OnMissing", on_missing))
     others = {key: variables[key] for key in template.variables if key in variables}
-    unknown = template.variables - set(rows.columns) - set(others)
-    if unknown:
-        missing = min(unknown)
-        raise TemplateError(
-            f"The template names {{{{ {missing} }}}}, which is neither a column of {rows.name} "
-            f"({', '.join(rows.columns[:12])}) nor a variable."
-            f"{did_you_mean(missing, [*rows.columns, *variables])}"
-        )
     prompts: list[tuple[Turn, ...] | None] = []
     for number in range(len(rows)):
         if number not in kept:
@@ -61,8 +53,13 @@ def fill(
             continue
         try:
             prompts.append(template.render({**others, **rows[number]}))
-        except TemplateError as error:
-            raise TemplateError(f"Row {number + 1:,}: {error}") from None
+        except TemplateError:
+            # Once more with all that the user has: the message then finds the names that are near.
+            try:
+                template.render({**variables, **rows[number]})
+            except TemplateError as error:
+                raise TemplateError(f"Row {number + 1:,} of {rows.name}: {error}") from None
+            raise
     return rows, prompts
 
 

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
 
     from fmagic.models.loaded import Loaded
-    from fmagic.session import Session
+    from fmagic.runs.log import RunLog
     from fmagic.settings import Fmagic
     from fmagic.shelf import Shelf
     from fmagic.views import Block
@@ -35,13 +35,13 @@ OPTIONAL = {"ipykernel", "jupyterlab"}
 OLDEST_PYTHON = (3, 11)
 
 
-def loaded(shelf: Shelf) -> View:
+def loaded_view(shelf: Shelf) -> View:
     """Show the loaded models, the current one first."""
     block = _loaded(shelf) or Text("No model is loaded. `%model tiny` loads the bundled one.")
     return View(block, dict(shelf.by_name))
 
 
-def freed(shelf: Shelf, amount: int) -> View:
+def freed_view(shelf: Shelf, amount: int) -> View:
     """Show how much came back, and what is still loaded."""
     blocks: list[Block] = [Text(f"{size(amount)} came back.")]
     if (rest := _loaded(shelf)) is not None:
@@ -49,19 +49,13 @@ def freed(shelf: Shelf, amount: int) -> View:
     return View(Stack(blocks), amount)
 
 
-def models(shelf: Shelf, query: str) -> View:
+def models_view(shelf: Shelf, query: str) -> View:
     """Show what is loaded and what is on this disk."""
     from fmagic.models.catalog import listing
 
     held = {str(model.spec): name for name, model in shelf.by_name.items()}
-    entries = [
-        entry
-        for entry in listing(Path(shelf.settings.models_dir))
-        if query.lower() in entry.name.lower()
-    ]
-    if not entries:
-        hint = f"No model on this disk has {query!r} in its name. `%models` lists all."
-        return View(Text(hint), entries)
+    entries = listing(Path(shelf.settings.models_dir))
+    on_disk = {entry.name for entry in entries}
     rows = [
         (
             entry.name,
@@ -73,23 +67,31 @@ def models(shelf: Shelf, query: str) -> View:
         )
         for entry in entries
     ]
+    rows += [
+        (name, model.kind, "", "", model.spec.kind, f"loaded as {name}")
+        for name, model in shelf.by_name.items()
+        if str(model.spec) not in on_disk
+    ]
+    rows = [row for row in rows if query.lower() in row[0].lower()]
+    if not rows:
+        return View(Text(f"No model here has {query!r} in its name. `%models` lists all."), rows)
     columns = ["model", "architecture", "on disk", "licence", "from", ""]
-    return View(Table(columns, rows, total=len(rows)), entries)
+    return View(Table(columns, rows, total=len(rows)), rows)
 
 
-def status(session: Session) -> View:
+def status_view(shelf: Shelf, log: RunLog) -> View:
     """Show device, memory, loaded models, and where the journal is."""
     from fmagic.models.devices import detect
 
-    device = detect(session.settings.device)
+    device = detect(shelf.settings.device)
     pairs: list[tuple[str, object]] = [
         ("device", device.name),
         ("memory", f"{size(device.free_bytes)} of {size(device.total_bytes)} free"),
-        ("runs in this kernel", len(session.log.session())),
-        ("journal", session.log.journal.path),
+        ("runs in this kernel", len(log.session())),
+        ("journal", log.journal.path),
     ]
     blocks: list[Block] = [KeyValue(pairs)]
-    blocks.append(_loaded(session) or Text("No model is loaded. `%model tiny` loads the bundled."))
+    blocks.append(_loaded(shelf) or Text("No model is loaded. `%model tiny` loads the bundled."))
     version = importlib.metadata.version("fmagic")
     return View(Card(f"fmagic {version}", blocks), dict(pairs))
 
@@ -134,7 +136,7 @@ class Check:
     remedy: str = ""
 
 
-def doctor(settings: Fmagic) -> View:
+def doctor_view(settings: Fmagic) -> View:
     """Check the installation and say what to mend; the data is a list of `Check`."""
     checks = list(_checks(settings))
     bad = sum(check.verdict == "bad" for check in checks)
@@ -159,9 +161,9 @@ def _checks(settings: Fmagic) -> Iterator[Check]:
         ("device", lambda: _device(settings)),
         ("quantization", lambda: _quantization(settings)),
         ("tiny answers", lambda: _tiny(settings)),
-        ("journal", lambda: _folder(settings.journal_dir)),
-        ("tuned models", lambda: _folder(settings.models_dir)),
-        ("cache", lambda: _folder(settings.cache_dir)),
+        ("journal_dir", lambda: _folder("journal_dir", settings.journal_dir)),
+        ("models_dir", lambda: _folder("models_dir", settings.models_dir)),
+        ("cache_dir", lambda: _folder("cache_dir", settings.cache_dir)),
     ):
         yield _probed(name, probe)
 
@@ -217,15 +219,10 @@ def _tiny(settings: Fmagic) -> Check:
     return Check("tiny answers", "ok", repr(answers[0]))
 
 
-def _folder(folder: str) -> Check:
+def _folder(setting: str, folder: str) -> Check:
     path = Path(folder).absolute()
     existing = next(place for place in (path, *path.parents) if place.exists())
-    name = path.name
-    if os.access(existing, os.W_OK):
-        return Check(name, "ok", str(path))
-    return Check(
-        name,
-        "bad",
-        f"{path} cannot be written",
-        f"Make it writable, or set another in {__package__}.",
-    )
+    if existing.is_dir() and os.access(existing, os.W_OK):
+        return Check(setting, "ok", str(path))
+    remedy = f"Make it writable, or set Fmagic.{setting} to another folder."
+    return Check(setting, "bad", f"{path} cannot be written", remedy)

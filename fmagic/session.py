@@ -10,7 +10,6 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fmagic import health
 from fmagic.drive import Front, Points, Script, as_shortage, drive, tidy
 from fmagic.errors import (
     DataError,
@@ -20,6 +19,7 @@ from fmagic.errors import (
     did_you_mean,
 )
 from fmagic.filling import checked_choices, fill, texts_of
+from fmagic.health import doctor_view, freed_view, loaded_view, models_view, status_view
 from fmagic.models.sampling import Sampling
 from fmagic.results import Answer, Answers, Result, Runs, Scores, Tuned, Vectors, View
 from fmagic.runs.card import detail
@@ -354,23 +354,23 @@ class Session(Shelf):
 
     def models(self, query: str = "") -> View:
         """Return what is loaded and what is on this disk, with names that contain `query`."""
-        return health.models(self, query)
+        return models_view(self, query)
 
     def loaded(self) -> View:
         """Return what is loaded."""
-        return health.loaded(self)
+        return loaded_view(self)
 
     def freed(self, amount: int) -> View:
         """Return how many bytes an unloading brought back, and what is still loaded."""
-        return health.freed(self, amount)
+        return freed_view(self, amount)
 
     def status(self) -> View:
         """Return the status card: device, memory, loaded models, where the journal is."""
-        return health.status(self)
+        return status_view(self, self.log)
 
     def doctor(self) -> View:
         """Check the installation; `.data` is a list of `health.Check`."""
-        return health.doctor(self.settings)
+        return doctor_view(self.settings)
 
     def template(self, text: str) -> str:
         """Return a saved template if `text` is the name of one, else `text` itself."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -15,12 +15,10 @@ os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
 os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
 os.environ["TOKENIZERS_PARALLELISM"] = "false"
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are fastest so
 
-
-class Checkpoints(Protocol):
-    """Makes a small model, or returns the folder of an equal one that was made before."""
-
-    def __call__(self, architecture: str = "llama", **options: Any) -> Path: ...
+if TYPE_CHECKING:
+    from support.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope="session")
@@ -38,14 +36,6 @@ def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
         return made[key]
 
     return make
-
-
-@pytest.fixture(scope="session", autouse=True)
-def _one_thread() -> None:
-    """Small models are fastest so, and figures do not depend on the machine."""
-    if "torch" in sys.modules:
-        sys.modules["torch"].set_num_threads(1)
-    os.environ.setdefault("OMP_NUM_THREADS", "1")
 
 
 @pytest.fixture(autouse=True)

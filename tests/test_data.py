@@ -362,7 +362,7 @@ def test_gaps_are_refused_skipped_or_kept() -> None:
     assert set(require(rows, ["text", "label"], "keep")) == {0, 1, 2, 3}
     for mode in ("error", "skip"):
         with pytest.raises(DataError, match="Nothing is left"):
-            require(rows, ["other"], mode)  # type: ignore[arg-type]  # a literal in a loop
+            require(rows, ["other"], mode)
 
 
 def test_the_advice_is_for_the_container_at_hand(tmp_path: Path) -> None:

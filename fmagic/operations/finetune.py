@@ -380,7 +380,7 @@ def _as_shortage(
     return OutOfMemoryError(
         shortage_message(
             detect(str(model.device)),
-            f"One row alone was too much. {model.name} is as before and usable. Use shorter rows, "
-            f"or {smaller}.",
+            f"Tuning {model.name} did not fit, even row by row; the model is as before and usable. "
+            f"Use shorter rows, or {smaller}.",
         )
     )

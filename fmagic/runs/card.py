@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fmagic.runs.record import RUN_MIME
@@ -27,7 +28,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from fmagic.runs.record import RunRecord
+    from fmagic.runs.record import ModelInfo, RunRecord
     from fmagic.views import Block
 
 # The figure that says most about a run: the first of these that it has.
@@ -45,6 +46,20 @@ MAIN_METRICS = (
 _SHORT = 160
 
 
+@dataclass(frozen=True, slots=True)
+class _Folded:
+    """A fold that plain text, which cannot fold, replaces by the way to its content."""
+
+    fold: Fold
+    hint: str
+
+    def plain(self) -> str:
+        return self.hint
+
+    def html(self) -> str:
+        return self.fold.html()
+
+
 def bundle(record: RunRecord, block: Block) -> dict[str, Any]:
     """Return the display bundle of a run: its record, and the block for readers without fmagic."""
     return {RUN_MIME: record.dump(), **plain_bundle(block)}
@@ -58,7 +73,8 @@ def card(record: RunRecord) -> Block:
         blocks.append(Text(f"{record.error.type}: {_brief(record.error.message)}", tone="bad"))
     details = _details(record)
     if details:
-        blocks.append(Fold("template, options, data, environment", Stack(details)))
+        fold = Fold("template, options, data, environment", Stack(details))
+        blocks.append(_Folded(fold, f"more: %runs show {record.short_id}"))
     return Card(f"{record.kind} {record.short_id}", blocks, tone=_tone(record))
 
 
@@ -110,7 +126,7 @@ def detail(record: RunRecord) -> Block:
 def _chips(record: RunRecord) -> list[tuple[str, str]]:
     chips: list[tuple[str, str]] = [("status", record.status)]
     if record.model is not None:
-        how = " ".join(filter(None, (record.model.quant, record.model.device)))
+        how = " ".join(filter(None, (_precision(record.model), record.model.device)))
         chips.append(("model", record.model.name))
         if how:
             chips.append(("on", how))
@@ -161,12 +177,16 @@ def _row(record: RunRecord) -> list[object]:
         record.started[:16].replace("T", " "),
         record.kind,
         record.status,
-        "" if model is None else " ".join(filter(None, (model.name, model.quant))),
+        "" if model is None else " ".join(filter(None, (model.name, _precision(model)))),
         "" if record.seconds is None else f"{record.seconds:,.1f}",
         "" if name is None else f"{_words(name)} {_figure(name, record.metrics[name])}",
         "" if record.data is None else record.data.name,
         " ".join([*(f"#{tag}" for tag in record.tags), record.note or ""]).strip(),
     ]
+
+
+def _precision(model: ModelInfo) -> str | None:
+    return model.dtype if model.quant in (None, "none") else model.quant
 
 
 def _main_metric(record: RunRecord) -> str | None:

@@ -57,7 +57,7 @@ class Text:
         """Return a `div`, or a `pre` in fixed width."""
         style = f"white-space:pre-wrap;overflow-wrap:break-word;{tone_style(self.tone)}"
         if self.mono:
-            return f'<pre {NO_MATH} dir="auto" style="margin:0;{style}">{escaped(self.text)}</pre>'
+            return f'<pre {NO_MATH} dir="auto" style="margin:0;font-family:monospace;{style}">{escaped(self.text)}</pre>'
         # Line breaks as elements outlast a front end that takes the styles away.
         lines = escaped(self.text).replace("\n", "<br>")
         return f'<div {NO_MATH} dir="auto" style="{style}">{lines}</div>'

@@ -5,6 +5,7 @@ import time
 from pathlib import Path
 
 import pytest
+from support.checkpoints import Checkpoints
 
 from fmagic.errors import ModelError, OfflineError, UnsafeModelError, UnsuitableModelError
 from fmagic.models import hub
@@ -25,7 +26,7 @@ def put_into_cache(cache: Path, model: Path, name: str = "org/small") -> Path:
     return snapshot
 
 
-def test_a_cached_model_needs_no_network(hub_cache: Path, checkpoints) -> None:
+def test_a_cached_model_needs_no_network(hub_cache: Path, checkpoints: Checkpoints) -> None:
     snapshot = put_into_cache(hub_cache, checkpoints("llama"))
     found = resolve(SPEC)
     assert (found.path, found.root, found.revision) == (snapshot, snapshot, COMMIT)
@@ -34,7 +35,7 @@ def test_a_cached_model_needs_no_network(hub_cache: Path, checkpoints) -> None:
 
 
 def test_a_cached_model_never_asks_the_network(
-    hub_cache: Path, checkpoints, monkeypatch: pytest.MonkeyPatch
+    hub_cache: Path, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("the network was asked")
@@ -52,7 +53,7 @@ def test_what_is_not_here_names_the_command(hub_cache: Path) -> None:
         resolve(SPEC, revision="v2")
 
 
-def test_a_part_of_a_model_is_not_a_model(hub_cache: Path, checkpoints) -> None:
+def test_a_part_of_a_model_is_not_a_model(hub_cache: Path, checkpoints: Checkpoints) -> None:
     snapshot = put_into_cache(hub_cache, checkpoints("llama"))
     (snapshot / "model.safetensors").unlink()
     assert cached("org/small") is not None
@@ -75,7 +76,7 @@ def test_a_network_that_does_not_answer_is_not_asked_twice(
         resolve(SPEC, offline=True)
 
 
-def test_pickled_weights_in_the_cache(hub_cache: Path, checkpoints) -> None:
+def test_pickled_weights_in_the_cache(hub_cache: Path, checkpoints: Checkpoints) -> None:
     snapshot = put_into_cache(hub_cache, checkpoints("llama"))
     (snapshot / "model.safetensors").rename(snapshot / "pytorch_model.bin")
     with pytest.raises(UnsafeModelError, match="--allow-pickle"):

@@ -1,13 +1,14 @@
 from __future__ import annotations
 
 import json
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from fmagic.runs.card import bundle, card, detail, table
 from fmagic.runs.record import RUN_MIME, ErrorInfo, ModelInfo, RunRecord
 from fmagic.runs.schema import validate
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_every_fixture_has_its_card_and_its_page(fixture_record: dict[str, Any]) -> None:
@@ -38,8 +39,18 @@ def test_the_card_leads_with_the_figure_that_matters() -> None:
         metrics={"input_tokens": 5, "tokens_per_second": 41.27, "accuracy": 0.932},
     )
     text = card(record).plain()
-    for part in ("evaluate", "ok", "tiny", "nf4 cpu", "41.3", "93.2%"):
+    for part in ("evaluate", "ok", "tiny", "nf4 cpu", "41.27", "93.2%"):
         assert part in text
+
+
+def test_in_plain_text_the_card_stays_short_and_says_where_the_rest_is(
+    fixture_record: dict[str, Any],
+) -> None:
+    record = RunRecord.model_validate(fixture_record)
+    text = card(record).plain()
+    assert len(text.splitlines()) <= 4
+    assert f"%runs show {record.short_id}" in text
+    assert ("template" in text, "options" in card(record).html()) == (False, True)
 
 
 def test_no_secret_gets_into_a_view(monkeypatch: pytest.MonkeyPatch) -> None:

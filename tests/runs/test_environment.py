@@ -5,12 +5,15 @@ import shutil
 import subprocess
 import sys
 from importlib import metadata
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 
 from fmagic.runs import environment as module
 from fmagic.runs.environment import Surroundings, environment
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 needs_git = pytest.mark.skipif(shutil.which("git") is None, reason="needs git")
 
@@ -92,7 +95,7 @@ def test_a_git_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 
 def test_it_is_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    calls = []
+    calls: list[Path | None] = []
     monkeypatch.setattr(module, "_commit", calls.append)
     surroundings = Surroundings(tmp_path)
     assert calls == []

@@ -9,8 +9,7 @@ import subprocess
 import sys
 import warnings
 from datetime import timedelta
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -18,6 +17,9 @@ from fmagic.errors import FmagicWarning
 from fmagic.runs.identity import utc_now
 from fmagic.runs.journal import Journal, Kernel, read_folder
 from fmagic.runs.record import RunRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def finished(**fields: Any) -> RunRecord:
@@ -139,8 +141,10 @@ def test_damage_is_skipped_with_one_warning_that_counts(tmp_path: Path) -> None:
     with pytest.warns(FmagicWarning) as seen:
         assert read_folder(tmp_path) == [good]
     assert [str(each.message) for each in seen] == [
-        "Skipped in the journal: 2 cut off in the middle, 3 not a record of a run, "
-        "1 of a newer fmagic; update with: pip install -U fmagic."
+        (
+            "Skipped in the journal: 2 cut off in the middle, 3 not a record of a run, "
+            "1 of a newer fmagic; update with: pip install -U fmagic."
+        )
     ]
 
 
@@ -171,7 +175,7 @@ def test_a_disk_that_refuses_costs_one_warning(
         patch.setattr(os, "write", refuse)
         with pytest.warns(FmagicWarning, match="No space left on device.*journal_dir") as seen:
             journal.append(finished())
-            journal.append(finished())
+        journal.append(finished())  # a second warning would be an error
     assert len(seen) == 1
     record = finished().sealed()
     journal.append(record)

@@ -1,8 +1,7 @@
 from __future__ import annotations
 
 import json
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import nbformat
 import pytest
@@ -10,6 +9,9 @@ import pytest
 from fmagic.errors import FmagicWarning, LogError
 from fmagic.runs.notebook import merge, read_notebook
 from fmagic.runs.record import RUN_MIME, RunRecord
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 
 def run(number: int, **fields: Any) -> RunRecord:
@@ -55,8 +57,10 @@ def test_what_is_no_record_is_skipped_with_one_warning(tmp_path: Path) -> None:
     with pytest.warns(FmagicWarning) as seen:
         assert read_notebook(path) == [record]
     assert [str(each.message) for each in seen] == [
-        "Skipped in a.ipynb: 4 not a record of a run, 1 of a newer fmagic; "
-        "update with: pip install -U fmagic."
+        (
+            "Skipped in a.ipynb: 4 not a record of a run, 1 of a newer fmagic; "
+            "update with: pip install -U fmagic."
+        )
     ]
 
 

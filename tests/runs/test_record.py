@@ -2,11 +2,12 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Any
-
-import pytest
+from typing import TYPE_CHECKING, Any
 
 from fmagic.runs.record import CellInfo, DataInfo, ErrorInfo, ModelInfo, OutputInfo, RunRecord
+
+if TYPE_CHECKING:
+    import pytest
 
 
 def test_keys_stand_in_the_order_of_the_schema_and_empty_ones_are_left_out() -> None:

@@ -1,11 +1,10 @@
 from __future__ import annotations
 
 import copy
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import jsonschema
 import pytest
-from pydantic import BaseModel
 
 from fmagic.runs.limits import _KNOWN
 from fmagic.runs.record import (
@@ -19,6 +18,9 @@ from fmagic.runs.record import (
     RunRecord,
 )
 from fmagic.runs.schema import json_schema, validate
+
+if TYPE_CHECKING:
+    from pydantic import BaseModel
 
 PARTS: dict[str, type[BaseModel]] = {
     "cell": CellInfo,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -124,6 +124,13 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
         {**_COMMON, "cls_token_id": 1, "sep_token_id": 1, "local_attention": 32},
     ),
 }
+
+
+class Checkpoints(Protocol):
+    """The fixture `checkpoints`: makes a small model, or returns one that was made before."""
+
+    def __call__(self, architecture: str = "llama", **options: Any) -> Path:
+        """Return the folder, which is only to be read."""
 
 
 def make_tokenizer(*, chat_template: bool = False) -> Any:

@@ -79,6 +79,7 @@ STYLES = {
     "color": COLOUR,
     "cursor": "pointer",
     "display": "inline-block",
+    "font-family": "monospace",
     "font-size": LENGTH,
     "font-weight": "bold",
     "height": LENGTH,

@@ -50,11 +50,22 @@ class TrainConfig:
     """Share of the prompt's tokens that are predicted too."""
     prompt_weight: float = 0.25
     """Weight of such a token; an answer of n tokens has n ** -0.5 for each."""
-    shares: tuple[tuple[str, float], ...] = (("drills", 0.6),)
-    """Relative share of a task's tokens, where it is not 1."""
-    opening_steps: int = 240
-    """Number of first steps with the shares of `opening_shares`, so that copying forms early."""
-    opening_shares: tuple[tuple[str, float], ...] = (("drills", 5.0),)
+    shares: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = (
+        (0, (("drills", 5.0),)),
+        (240, (("drills", 0.6),)),
+        (
+            720,
+            (
+                ("arithmetic", 0.7),
+                ("drills", 0.25),
+                ("fewshot", 0.7),
+                ("french", 0.6),
+                ("summary", 0.6),
+            ),
+        ),
+    )
+    """From which step on which tasks have another share of the tokens than 1. Copying comes
+    first, since all else that quotes its prompt rests on it."""
     pairs: int = 128
     pairs_every: int = 6
     pairs_from: int = 240

@@ -85,9 +85,8 @@ class BatchMaker:
         config = self.config
         rng = random.Random(f"{config.seed}-{number}")  # noqa: S311 - reproducible, not secret
         first = number * config.chunk_steps
-        shares = dict.fromkeys(self.tasks, 1.0) | dict(config.shares)
-        if first < config.opening_steps:
-            shares |= dict(config.opening_shares)
+        shares = dict.fromkeys(self.tasks, 1.0)
+        shares |= dict([special for start, special in config.shares if start <= first][-1])
         spent = {name: rng.random() for name in self.tasks}
         rows: list[_Row] = []
         tokens = 0

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Self
 
 import torch
 
@@ -26,7 +26,7 @@ class Shield:
         self._before: Any = None
         self._active = False
 
-    def __enter__(self) -> Shield:
+    def __enter__(self) -> Self:
         self._active = threading.current_thread() is threading.main_thread()
         if self._active:
             self._before = signal.signal(signal.SIGINT, self._note)
@@ -41,7 +41,7 @@ class Shield:
         if self._active:
             signal.signal(signal.SIGINT, self._before)
 
-    def _note(self, number: int, frame: FrameType | None) -> None:
+    def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.struck = True
 
 

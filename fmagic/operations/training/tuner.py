@@ -99,6 +99,7 @@ class Tuner:
         free = int(FREE_SHARE * free_memory(self._model.device))
         if taken > free and getattr(self.network, "supports_gradient_checkpointing", False):
             self.network.gradient_checkpointing_enable({"use_reentrant": False})
+            self.budget = min(self.budget, longest.tokens)
             self.notices.append(
                 "Memory is short: states are computed twice instead of being kept, which takes "
                 "about a third longer."
@@ -157,7 +158,7 @@ class Tuner:
                 total += float(loss.detach())
                 if not math.isfinite(total):
                     raise self._diverged("loss")
-                self._scaler.scale(loss / learned).backward()
+                torch.autograd.backward([self._scaler.scale(loss / learned)])
         self._scaler.unscale_(self._optimizer)
         norm = float(torch.nn.utils.clip_grad_norm_(self.weights.values(), LARGEST_GRADIENT))
         if not math.isfinite(norm) and not self._scaler.is_enabled():

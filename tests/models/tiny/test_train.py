@@ -21,7 +21,6 @@ SMALL = TrainConfig(
     warmup=5,
     tokenizer_examples=300,
     chunk_steps=10,
-    opening_steps=10,
     pairs=8,
     pairs_every=5,
     pairs_from=10,

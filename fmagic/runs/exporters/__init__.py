@@ -1,1 +1,0 @@
-"""Records as files of other programs, one module for each."""
