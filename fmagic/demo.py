@@ -40,11 +40,11 @@ def run(folder: Path) -> int:
     cells = [cell for cell in notebook.cells if cell.cell_type == "code"]
     begun = time.perf_counter()
 
-    def before(cell: Any, cell_index: int) -> None:
+    def before(cell: Any, **_: Any) -> None:
         if cell.cell_type == "code":
             _say(f"\n[{cells.index(cell) + 1}/{len(cells)}] " + _indented(cell.source))
 
-    def after(cell: Any, cell_index: int, execute_reply: Any) -> None:
+    def after(cell: Any, **_: Any) -> None:
         for text in _outputs(cell):
             _say(_indented(text))
 

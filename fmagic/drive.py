@@ -5,7 +5,7 @@ from __future__ import annotations
 import traceback
 from dataclasses import dataclass, field
 from functools import wraps
-from typing import TYPE_CHECKING, Any, Concatenate, ParamSpec, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from fmagic.errors import FmagicError, OutOfMemoryError
 from fmagic.operations.events import Event, Point
@@ -17,9 +17,8 @@ if TYPE_CHECKING:
     from fmagic.runs.log import ActiveRun
     from fmagic.runs.record import CellInfo, RunRecord
 
-P = ParamSpec("P")
 R = TypeVar("R")
-S = TypeVar("S")
+Method = TypeVar("Method", bound="Callable[..., Any]")
 
 
 class Watch(Protocol):
@@ -47,8 +46,8 @@ class Front(Protocol):
     def variables(self) -> Mapping[str, object]:
         """Return the user's variables."""
 
-    def watch(self, kind: str) -> Watch:
-        """Return someone to watch an operation of this kind."""
+    def watch(self) -> Watch:
+        """Return someone to watch an operation."""
 
 
 class Unwatched:
@@ -79,7 +78,7 @@ class Script:
         """Return nothing: a script hands its values over."""
         return {}
 
-    def watch(self, kind: str) -> Watch:
+    def watch(self) -> Watch:
         """Watch nothing."""
         return Unwatched()
 
@@ -120,7 +119,7 @@ def drive(
             throw = stop
 
 
-def tidy(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], R]:
+def tidy(method: Method) -> Method:
     """Let a failed method hold nothing: IPython keeps the traceback, and frames keep tensors.
 
     An `FmagicError` is raised anew without its history; any other error keeps its stack, whose
@@ -128,9 +127,9 @@ def tidy(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], 
     """
 
     @wraps(method)
-    def tidied(self: S, /, *args: P.args, **kwargs: P.kwargs) -> R:
+    def tidied(*args: Any, **kwargs: Any) -> Any:
         try:
-            return method(self, *args, **kwargs)
+            return method(*args, **kwargs)
         except FmagicError as error:
             traceback.clear_frames(error.__traceback__)
             failure: FmagicError = error.with_traceback(None)
@@ -140,7 +139,7 @@ def tidy(method: Callable[Concatenate[S, P], R]) -> Callable[Concatenate[S, P], 
             raise
         raise failure
 
-    return tidied
+    return cast("Method", tidied)
 
 
 def as_shortage(error: BaseException, device: Any, advice: str) -> OutOfMemoryError | None:

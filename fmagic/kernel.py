@@ -18,7 +18,7 @@ def session() -> Session:
     if "IPython" in sys.modules:
         from IPython.core.getipython import get_ipython
 
-        shell = get_ipython()  # type: ignore[no-untyped-call]  # IPython has it without types
+        shell = get_ipython()
     return _session(shell)
 
 

@@ -153,7 +153,7 @@ class Notebook:
             if not name.startswith("_") and name not in hidden
         }
 
-    def watch(self, kind: str) -> Watch:
+    def watch(self) -> Watch:
         """Return a display for an operation."""
         from fmagic.drive import Unwatched
 

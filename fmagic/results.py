@@ -60,7 +60,7 @@ class Result:
         from IPython.core.getipython import get_ipython
         from IPython.display import display
 
-        shell = get_ipython()  # type: ignore[no-untyped-call]  # IPython has it without types
+        shell = get_ipython()
         if self._shown is None or shell is None or shell.execution_count != self._shown:
             display(self.mimebundle(), raw=True)  # type: ignore[no-untyped-call]  # as above
 

@@ -298,7 +298,7 @@ class Session(Shelf):
             Interrupted: Stop was pressed; the best weights so far are saved and loaded.
         """
         from fmagic.operations.finetune import FinetuneOptions, finetune
-        from fmagic.runs.record import uuid7
+        from fmagic.runs.identity import uuid7
 
         parsed = self._with_answer(template, "%%finetune", "what the model should learn to answer")
         if not name.isprintable() or not name.strip() or set(name) & set("/\\@:"):
@@ -312,18 +312,18 @@ class Session(Shelf):
         tests = fill(parsed, held_out, **filling)[1] if held_out is not None else []  # type: ignore[arg-type]  # as above
         run_id = uuid7()
 
-        def wrap(done: FinetuneResult, record: RunRecord, points: Points) -> Tuned:
-            if name in self.by_name:
-                self.unload(name)
+        def adopt(_: FinetuneResult) -> None:
             self.load(name, quant=start.quant, dtype=start.dtype, device=str(start.device))
+
+        def wrap(done: FinetuneResult, record: RunRecord, points: Points) -> Tuned:
             return Tuned(record, name, done.folder, done.metrics(), points.series, done.example)
 
         return self._run(
             "finetune",
             finetune(
                 start,
-                [turns for turns in examples if turns is not None],
-                held_out=[turns for turns in tests if turns is not None],
+                examples,
+                held_out=tests,
                 options=settings,
                 folder=Path(self.settings.models_dir) / name / run_id,
             ),
@@ -334,6 +334,7 @@ class Session(Shelf):
             params={"name": name, "on_missing": on_missing, **settings.params()},
             seed=settings.seed,
             run_id=run_id,
+            adopt=adopt,
         )
 
     def runs(self, notebook: str | Path | None = None) -> Runs:
@@ -441,11 +442,12 @@ class Session(Shelf):
         rows: Rows | None = None,
         seed: int | None = None,
         run_id: str | None = None,
+        adopt: Callable[[Any], None] | None = None,
     ) -> Shown:
         """Run an operation, log it, and return its result.
 
-        The log has the run before its first step and its end whatever happens. `wrap` makes the
-        result from what the operation returned.
+        The log has the run before its first step and its end whatever happens. `adopt` takes up
+        what the operation returned, as a part of the run; `wrap` makes the result of it.
         """
         from fmagic.models.memory import PeakMemory
 
@@ -461,11 +463,13 @@ class Session(Shelf):
             data=rows,
             parents=_parents(model),
         )
-        watch = self.front.watch(kind)
+        watch = self.front.watch()
         peak = PeakMemory(model.device)
         started = time.perf_counter()
         try:
             done, points = drive(operation, active, watch)
+            if adopt is not None:
+                adopt(done)
             active.add_metrics(
                 **done.metrics(),
                 peak_memory_bytes=peak.bytes(),
@@ -477,7 +481,8 @@ class Session(Shelf):
             result = wrap(done, record, points)
         except BaseException as error:
             failure = as_shortage(error, str(model.device), ADVICE) or error
-            watch.fail(active.finish("error", error=failure))
+            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
+            watch.fail(active.finish("interrupted" if stopped else "error", error=failure))
             if failure is error:
                 raise
             raise failure from None

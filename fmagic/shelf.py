@@ -63,19 +63,24 @@ class Shelf:
 
         parsed = parse_spec(spec, models_dir=Path(self.settings.models_dir))
         name = name or Path(parsed.name).name
-        if name in self.by_name:
-            self.unload(name)
-        model = load(
-            parsed,
-            name=name,
-            quant=quant or self.settings.quant,
-            dtype=dtype,
-            device=device or self.settings.device,
-            adapter=adapter,
-            trust_remote_code=trust_remote_code,
-            allow_pickle=allow_pickle,
-            settings=self.settings,
-        )
+        replaced = self.by_name.get(name)
+        try:
+            model = load(
+                parsed,
+                name=name,
+                quant=quant or self.settings.quant,
+                dtype=dtype,
+                device=device or self.settings.device,
+                adapter=adapter,
+                trust_remote_code=trust_remote_code,
+                allow_pickle=allow_pickle,
+                settings=self.settings,
+                replaces=replaced,
+            )
+        except BaseException:
+            if replaced is not None and not replaced.is_loaded:
+                self._forget(name)
+            raise
         self.by_name[name] = model
         self.current = name
         return model
@@ -96,10 +101,14 @@ class Shelf:
             raise ModelNotFoundError(
                 f"No loaded model is called {name!r}.{did_you_mean(name, self.by_name)}"
             )
-        freed = self.by_name.pop(name).unload()
+        freed = self.by_name[name].unload()
+        self._forget(name)
+        return freed
+
+    def _forget(self, name: str) -> None:
+        del self.by_name[name]
         if self.current == name:
             self.current = next(reversed(self.by_name), None)
-        return freed
 
     def model(self, name: str | None = None) -> Loaded:
         """Return a loaded model: the current one, one by name, or one loaded now by its spec."""

@@ -18,13 +18,13 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are fastest so
 
 if TYPE_CHECKING:
-    from support.checkpoints import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
 
 @pytest.fixture(scope="session")
 def checkpoints(tmp_path_factory: pytest.TempPathFactory) -> Checkpoints:
     """Read-only folders of small random models, see `support.checkpoints.make_checkpoint`."""
-    from support.checkpoints import make_checkpoint
+    from tests.support.checkpoints import make_checkpoint
 
     made: dict[str, Path] = {}
 

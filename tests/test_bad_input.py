@@ -6,13 +6,13 @@ import json
 from typing import TYPE_CHECKING
 
 import pytest
-from support.kernel import Kernel
+from tests.support.kernel import Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
 pytestmark = pytest.mark.slow
 
@@ -80,10 +80,11 @@ def fails(kernel: Kernel, code: str, error: str, *words: str) -> str:
         ("%unload tyni", "ModelNotFoundError", ["'tiny'"]),
         ("%%prompt\n{{ txet }}", "TemplateError", ["txet"]),
         ("%%prompt --data reviews\n{{ txet }}", "TemplateError", ["txet", "'text'"]),
-        ("%%prompt\n", "TemplateError", ["empty"]),
+        ("%%prompt\n  \n", "TemplateError", ["empty"]),
+        ("%evaluate --data reviews", "TemplateError", ["empty"]),
         ("%%prompt\n{{ text }", "TemplateError", ["Line 1"]),
         ("%%prompt\n{% if text %}", "TemplateError", ["Line 1", "endif"]),
-        ("%%prompt --template nothing\n", "TemplateError", ["nothing", "--save"]),
+        ("%prompt --template nothing", "TemplateError", ["nothing", "--save"]),
         ("%%prompt --data reviws\n{{ text }}", "DataError", ["reviws", "'reviews'"]),
         ("%%prompt --data nowhere.csv\n{{ text }}", "DataError", ["nowhere.csv"]),
         ("%%prompt --data holes\n{{ text }}", "DataError", ["2", "text"]),
@@ -92,15 +93,22 @@ def fails(kernel: Kernel, code: str, error: str, *words: str) -> str:
         ("%%evaluate\n{{ text }}", "OptionError", ["--data"]),
         ("%%finetune --data reviews --as x\n{{ text }}", "TemplateError", ["assistant:"]),
         ("%%finetune --data reviews\nuser:\na\nassistant:\nb", "OptionError", ["--as"]),
-        ("%%embed\n", "DataError", ["text"]),
-        ("%%embed --data reviews\n", "DataError", ["--text"]),
-        ("%%embed --data reviews --text txet\n", "DataError", ["txet", "'text'"]),
+        ("%%embed\n \n", "DataError", ["text"]),
+        ("%embed --data reviews", "DataError", ["--text"]),
+        ("%embed --data reviews --text txet", "DataError", ["txet", "'text'"]),
         ("%runs show 00000000", "LogError", ["00000000"]),
         ("%runs shwo", "OptionError", ["shwo"]),
     ],
 )
 def test_one_clear_message(kernel: Kernel, code: str, error: str, words: list[str]) -> None:
     fails(kernel, code, error, *words)
+
+
+def test_a_cell_without_a_body(kernel: Kernel) -> None:
+    # IPython itself refuses it, with a line on the error stream.
+    cell = kernel("%%prompt\n")
+    assert cell.error == "UsageError"
+    assert "empty" in cell.message
 
 
 def test_zero_rows(kernel: Kernel) -> None:

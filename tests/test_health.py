@@ -12,7 +12,7 @@ from fmagic.settings import Fmagic
 if TYPE_CHECKING:
     from pathlib import Path
 
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
 
 def test_status_names_device_models_and_journal(checkpoints: Checkpoints) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
-from support.kernel import Cell, Kernel
+from tests.support.kernel import Cell, Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

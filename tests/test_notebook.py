@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 from nbclient import NotebookClient
-from support.kernel import RUN_MIME, Kernel
+from tests.support.kernel import RUN_MIME, Kernel
 
 if TYPE_CHECKING:
     from collections.abc import Iterator

@@ -25,7 +25,7 @@ from fmagic.settings import Fmagic
 if TYPE_CHECKING:
     from collections.abc import Iterator
 
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
 LABEL = "system:\nYou label reviews.\nuser:\n{{ text }}\n"
 ROWS = [{"text": "I love it", "label": "good"}, {"text": "It broke", "label": "bad"}]
@@ -87,7 +87,7 @@ def test_a_table_comes_back_as_it_was_with_answers(
     assert isinstance(answers.frame, pl.DataFrame if kind == "polars" else pd.DataFrame)
     assert list(answers.frame.columns) == ["text", "label", "answer", "probability"]
     assert list(answers.frame["text"]) == ["I love it", "It broke"]
-    if kind == "pandas":
+    if isinstance(answers.frame, pd.DataFrame) and kind == "pandas":
         assert list(answers.frame.index) == [7, 3]
     assert set(answers.texts) <= {"good", "bad"}
     record = answers.run.dump()

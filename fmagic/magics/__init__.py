@@ -2,8 +2,8 @@
 
 A module here, or an entry point in the group `fmagic.magics`, holds
 
-    NAMES: dict[str, str]        name of each magic -> "line", "cell", or "line_cell" for a magic
-                                 whose line may hold free text instead of a cell
+    NAMES: dict[str, str]        name of each magic -> "line", "cell" or "line_cell"
+    FREE_TEXT: bool              whether a line may end in a text that is taken as it stands
     def arguments() -> Arguments
     def run(call: Call) -> object
 
@@ -75,6 +75,7 @@ class Magic(Protocol):
     """What a module in this folder offers."""
 
     NAMES: dict[str, str]
+    FREE_TEXT: bool
 
     def arguments(self) -> Arguments:
         """Return the options of the magic."""
@@ -89,7 +90,7 @@ def magics() -> Iterator[Magic]:
 
     for module in pkgutil.iter_modules(__path__):
         if module.name not in HELPERS:
-            yield importlib.import_module(f"{__name__}.{module.name}")  # type: ignore[misc]  # a module that satisfies Magic
+            yield importlib.import_module(f"{__name__}.{module.name}")
     for point in entry_points(group=ENTRY_POINTS):
         yield point.load()
 
@@ -111,10 +112,9 @@ def _function(magic: Magic, name: str, kind: str, shell: Any, session: Any) -> A
     from IPython.core.magic import no_var_expand
 
     read = cache(magic.arguments)
-    free_text = kind == "line_cell"
 
     def call(line: str, cell: str | None = None) -> object:
-        if cell is None and free_text:
+        if cell is None and magic.FREE_TEXT:
             values, body = read().read_text(line)
         else:
             values, body = read().read(line), cell or ""
@@ -136,7 +136,7 @@ def _function(magic: Magic, name: str, kind: str, shell: Any, session: Any) -> A
     call.__name__ = name
     call.__doc__ = read().format_help()
     # Braces and dollar signs in a prompt are the user's own; elsewhere {name} stands for a variable.
-    return no_var_expand(call) if free_text else call
+    return no_var_expand(call) if magic.FREE_TEXT else call
 
 
 def overview() -> View:

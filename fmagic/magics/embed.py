@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fmagic.magics import Call
 
 NAMES = {"embed": "line_cell"}
+FREE_TEXT = False
 
 
 def arguments() -> Arguments:

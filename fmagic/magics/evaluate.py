@@ -10,7 +10,8 @@ from fmagic.magics.prompt import SHARED
 if TYPE_CHECKING:
     from fmagic.magics import Call
 
-NAMES = {"evaluate": "cell"}
+NAMES = {"evaluate": "line_cell"}
+FREE_TEXT = False
 
 EXAMPLE = """\
 %%evaluate --data test --choices positive,negative

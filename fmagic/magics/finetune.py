@@ -9,7 +9,8 @@ from fmagic.magics.arguments import Arguments, add_template, find_data, options
 if TYPE_CHECKING:
     from fmagic.magics import Call
 
-NAMES = {"finetune": "cell"}
+NAMES = {"finetune": "line_cell"}
+FREE_TEXT = False
 METHODS = ["lora", "qlora", "full"]
 
 EXAMPLE = """\

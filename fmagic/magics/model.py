@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fmagic.magics import Call
 
 NAMES = {"model": "line"}
+FREE_TEXT = False
 
 
 def arguments() -> Arguments:

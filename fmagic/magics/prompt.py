@@ -10,6 +10,7 @@ if TYPE_CHECKING:
     from fmagic.magics import Call
 
 NAMES = {"prompt": "line_cell"}
+FREE_TEXT = True
 SHARED = (
     "model", "max_tokens", "temperature", "top_p", "stop", "choices", "seed", "truncate",
     "on_missing",

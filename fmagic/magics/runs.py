@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from fmagic.magics import Call
 
 NAMES = {"runs": "line"}
+FREE_TEXT = False
 
 
 def arguments() -> Arguments:

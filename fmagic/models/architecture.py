@@ -74,7 +74,8 @@ def make_plan(folder: Path, *, name: str, trust_remote_code: bool, is_vectors: b
         folder: with config.json.
         name: of the model, for messages.
         trust_remote_code: whether Python files of the model may run.
-        is_vectors: whether its files say that it was made for vectors (modules.json).
+        is_vectors: whether its files say how to make vectors (modules.json). A causal model that
+            has them still writes.
 
     Raises:
         ModelError: config.json is missing or broken.
@@ -161,15 +162,17 @@ def _decide(
         architecture in _classes(f"MODEL_FOR_{each}_MAPPING") for each in CLASSIFIERS
     ):
         notice = f"{name} is a classifier ({architecture}). Its head is left out: it makes vectors."
-    half = config.is_encoder_decoder and config.model_type in _names(TABLES[TEXT_ENCODER])
+    alone = _classes(TABLES[TEXT_ENCODER]) - _classes("MODEL_MAPPING")
+    half = architecture in alone or (
+        config.is_encoder_decoder and config.model_type in _names(TABLES[TEXT_ENCODER])
+    )
     return kind, TEXT_ENCODER if half else AUTO_CLASSES[kind], notice
 
 
 def _by_architecture(architecture: str | None, config: Any, *, is_vectors: bool) -> Kind | None:
-    whole = config.is_encoder_decoder and config.model_type in _names(SEQ2SEQ)
+    whole = not is_vectors and config.is_encoder_decoder and config.model_type in _names(SEQ2SEQ)
     rules: list[tuple[bool, Kind]] = [
-        (is_vectors, "encoder"),
-        (architecture in _classes(SEQ2SEQ), "seq2seq"),
+        (architecture in _classes(SEQ2SEQ), "encoder" if is_vectors else "seq2seq"),
         (architecture in _classes("MODEL_FOR_MASKED_LM_MAPPING"), "encoder"),
         (architecture in _classes(CAUSAL), "causal"),
         *(
@@ -179,6 +182,7 @@ def _by_architecture(architecture: str | None, config: Any, *, is_vectors: bool)
         (architecture in _classes(TABLES[TEXT_ENCODER]), "encoder"),
         # BART is published as the bare encoder-decoder; its head is its embedding.
         (architecture in _classes("MODEL_MAPPING"), "seq2seq" if whole else "encoder"),
+        (is_vectors, "encoder"),
     ]
     return next((kind for holds, kind in rules if holds), None)
 

@@ -80,10 +80,10 @@ def _tuned(models_dir: Path) -> list[Entry]:
 
 
 def _hub() -> list[Entry]:
-    from huggingface_hub import CacheNotFound, scan_cache_dir
+    from huggingface_hub import CacheNotFound, constants, scan_cache_dir
 
     try:
-        repositories = scan_cache_dir().repos
+        repositories = scan_cache_dir(constants.HF_HUB_CACHE).repos
     except CacheNotFound:
         return []
     entries = []

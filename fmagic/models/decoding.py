@@ -159,7 +159,7 @@ class Decoder:
             sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
         )
         batch: Batch | None = None
-        while waiting or batch:
+        while waiting or batch is not None:
             while waiting and (
                 group := self._next_group(waiting, prompts, batch, prefix, sampling)
             ):
@@ -170,7 +170,7 @@ class Decoder:
                     batch = read
                 else:
                     batch.add(read)
-            assert batch is not None
+            assert batch is not None  # an empty batch reads a group first
             tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
             staying = []
             for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
@@ -204,12 +204,12 @@ class Decoder:
         if token in self._end_tokens:
             return row.text.close(), "stop"
         text = row.text.push(token)
+        full = len(row.tokens) >= row.most
+        if full:
+            text += row.text.close()
         if row.text.stopped:
             return text, "stop"
-        if len(row.tokens) >= row.most:
-            text += row.text.close()
-            return text, "stop" if row.text.stopped else "length"
-        return text, None
+        return text, "length" if full else None
 
     def _next_group(
         self,
@@ -228,7 +228,7 @@ class Decoder:
             return []
         fresh = longest - prefix.length
         most = max(1, min(room, self._batch_tokens // fresh))
-        group = []
+        group: list[int] = []
         while (
             waiting
             and len(group) < most
@@ -241,7 +241,7 @@ class Decoder:
         """Read what all prompts begin with, if that is worth it."""
         if len(prompts) < 2 or not self._may_share:  # noqa: PLR2004 - one prompt shares nothing
             return Prefix(0, None)
-        low, high = min(prompts), max(prompts)  # all others lie between these two
+        low, high = min(map(list, prompts)), max(map(list, prompts))  # the others lie between
         most = min(map(len, prompts)) - 1  # every row reads at least one token of its own
         length = next(
             (place for place in range(most) if low[place] != high[place]),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gc
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -96,5 +95,4 @@ class Loaded:
         kept = {each.name for each in fields(self)} - {"module", "tokenizer"}
         for name in [name for name in self.__dict__ if name not in kept]:
             del self.__dict__[name]  # cached properties hold the module too
-        gc.collect()
         return max(0, before - held_bytes(self.device))

@@ -7,6 +7,7 @@ leaves nothing in memory.
 
 from __future__ import annotations
 
+import dataclasses
 import gc
 import traceback
 from dataclasses import dataclass
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from fmagic.models.encoder import Encoder
     from fmagic.models.hub import LocalModel
     from fmagic.models.language import LanguageModel
+    from fmagic.models.loaded import Loaded
 
 # Tokens that must fit beside the weights, or the model's context if that is shorter.
 CONTEXT_TO_FIT = 2048
@@ -73,6 +75,7 @@ def load(
     offline: bool = False,
     progress: Callable[[int, int], None] | None = None,
     settings: Fmagic | None = None,
+    replaces: Loaded | None = None,
 ) -> LanguageModel | Encoder:
     """Load a model.
 
@@ -88,6 +91,8 @@ def load(
         offline: never use the network.
         progress: called with bytes done and bytes in all while the model is fetched.
         settings: of the session.
+        replaces: a model that is freed for this one, once nothing but the reading of the weights
+            can fail any more; what it holds counts as free.
 
     Raises:
         ModelError: one of its subclasses says why the model cannot be loaded.
@@ -102,7 +107,7 @@ def load(
         request = _Request(
             quant=quant or settings.quant,
             dtype=dtype,
-            device=detect(device or settings.device),
+            device=_with_room(detect(device or settings.device), replaces),
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
         )
@@ -117,7 +122,15 @@ def load(
             known=known_names(models_dir),
             progress=progress,
         )
-        return _load(spec, local, found, request, name=name, batch_tokens=settings.batch_tokens)
+        return _load(
+            spec,
+            local,
+            found,
+            request,
+            name=name,
+            batch_tokens=settings.batch_tokens,
+            replaces=replaces,
+        )
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
     # The frames of a failed load hold the model: in their variables, and through `__context__`.
@@ -130,6 +143,12 @@ def load(
         ) from None
     finally:
         del failure
+
+
+def _with_room(device: Device, replaces: Loaded | None) -> Device:
+    if replaces is None or not replaces.is_loaded or str(replaces.device) != str(device):
+        return device
+    return dataclasses.replace(device, free_bytes=device.free_bytes + replaces.weight_bytes)
 
 
 def _in_words(failure: BaseException, name: str, device: str | None) -> BaseException:
@@ -174,6 +193,7 @@ def _load(
     *,
     name: str | None,
     batch_tokens: int,
+    replaces: Loaded | None,
 ) -> LanguageModel | Encoder:
     from fmagic.models.encoder import Encoder
     from fmagic.models.language import LanguageModel
@@ -190,6 +210,8 @@ def _load(
     dtype = choose_dtype(request.dtype, request.device)
     empty = skeleton(plan)
     census, choice = _choose_method(plan, empty, request, dtype, label)
+    if replaces is not None:
+        replaces.unload()
     module = load_module(
         local.path,
         plan,

@@ -15,7 +15,7 @@ MOST_TOKENS = 8
 
 
 def probe(network: Any, tokenizer: Any) -> Any:
-    """Return the first output of a pass over a few tokens: logits or states.
+    """Return the first output of a pass over a few tokens, twice: logits or states.
 
     Args:
         network: model of transformers, without peft's wrapper.
@@ -25,12 +25,48 @@ def probe(network: Any, tokenizer: Any) -> Any:
 
     place = network.get_input_embeddings().weight.device
     ids = tokenizer(TEXT, verbose=False)["input_ids"][:MOST_TOKENS]
-    inputs: dict[str, Any] = {"input_ids": torch.tensor([ids], device=place)}
+    inputs: dict[str, Any] = {"input_ids": torch.tensor([ids, ids], device=place)}
     if network.config.is_encoder_decoder and hasattr(network, "get_decoder"):
         inputs["decoder_input_ids"] = inputs["input_ids"]
     # Some architectures give advice at their first pass; hence here, where nobody reads it.
-    with quiet(), torch.inference_mode(), _unpacked(network):
+    with quiet(), torch.inference_mode(), _unpacked(network), _straightened(network):
         return network(**inputs)[0]
+
+
+@contextmanager
+def _straightened(network: Any) -> Iterator[None]:
+    """Give 4-bit layers on a processor inputs whose rows lie in one piece, here and from now on.
+
+    The kernels of bitsandbytes for AVX512-BF16 read a row as if it did, and compute nonsense for a
+    transposed input. Few layers of few architectures get one: Mamba's are among them.
+    """
+
+    def watch(layer: Any, inputs: tuple[Any, ...]) -> None:
+        if inputs[0].stride(-1) != 1 and layer not in crooked:
+            crooked.append(layer)
+
+    layers = _four_bit_layers_on_processor(network)
+    crooked: list[Any] = []
+    watches = [layer.register_forward_pre_hook(watch) for layer in layers]
+    try:
+        yield
+    finally:
+        for each in watches:
+            each.remove()
+    for layer in crooked:
+        layer.register_forward_pre_hook(_straighten)
+
+
+def _straighten(_: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:
+    return (inputs[0].contiguous(), *inputs[1:])
+
+
+def _four_bit_layers_on_processor(network: Any) -> list[Any]:
+    return [
+        each
+        for each in network.modules()
+        if hasattr(each, "support_avx512bf16_for_cpu") and each.weight.device.type == "cpu"
+    ]
 
 
 @contextmanager

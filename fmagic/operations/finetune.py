@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import dataclasses
 import gc
 import math
 import random
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Literal, get_args
+from typing import TYPE_CHECKING, Any
 
-from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError, did_you_mean
+from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError
 from fmagic.operations.events import Advanced, Event, Notice, Point, Started
+from fmagic.operations.training.options import FinetuneOptions, default_rate
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -23,72 +23,11 @@ if TYPE_CHECKING:
     from fmagic.operations.training.tuner import Tuner
     from fmagic.template import Turn
 
-Method = Literal["lora", "qlora", "full"]
-
 # For each weight that learns: itself, its gradient and two moments of Adam, in float32.
 BYTES_TO_LEARN = 16
-USUAL_RATE = {"lora": 2e-4, "qlora": 2e-4, "full": 2e-5}
-USUAL_WIDTH = 4096
 STOPPED_EARLY = "Stopped before the first step: nothing was learned, and nothing is saved."
 
-
-@dataclass(frozen=True, slots=True)
-class FinetuneOptions:
-    """How to tune.
-
-    Attributes:
-        method: `lora` learns small matrices beside the weights, `qlora` does so on a quantized
-            base, `full` learns all weights.
-        epochs: times that each row is seen; may be a fraction.
-        lr: highest learning rate; `None` picks one by method and size, see `default_rate`.
-        rank: of the LoRA matrices.
-        alpha: the LoRA matrices count `alpha / rank`; `None` takes twice the rank.
-        dropout: share of the inputs of LoRA matrices that is left out at random.
-        batch_size: rows of one step.
-        seed: of the order of rows, the new weights and dropout.
-        truncate: cut prompts that are too long at the end of their last user turn.
-
-    Raises:
-        OptionError: a value is out of its range.
-    """
-
-    method: Method = "lora"
-    epochs: float = 3
-    lr: float | None = None
-    rank: int = 16
-    alpha: float | None = None
-    dropout: float = 0.0
-    batch_size: int = 16
-    seed: int = 0
-    truncate: bool = False
-
-    def __post_init__(self) -> None:
-        if self.method not in get_args(Method):
-            raise OptionError(
-                f"There is no method {self.method!r}.{did_you_mean(self.method, get_args(Method))} "
-                f"It is {', '.join(get_args(Method))}."
-            )
-        if not 0 < self.epochs < math.inf:
-            raise OptionError(f"--epochs must be above 0, not {self.epochs}.")
-        if self.lr is not None and not 0 < self.lr < math.inf:
-            raise OptionError(f"--lr must be above 0, not {self.lr}.")
-        if self.rank < 1:
-            raise OptionError(f"--rank must be at least 1, not {self.rank}.")
-        if self.alpha is not None and not 0 < self.alpha < math.inf:
-            raise OptionError(f"alpha must be above 0, not {self.alpha}.")
-        if not 0 <= self.dropout < 1:
-            raise OptionError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
-        if self.batch_size < 1:
-            raise OptionError(f"--batch-size must be at least 1, not {self.batch_size}.")
-
-    @property
-    def scale(self) -> float:
-        """Numerator of the factor on the LoRA matrices."""
-        return 2 * self.rank if self.alpha is None else self.alpha
-
-    def params(self) -> dict[str, object]:
-        """Return every option for the record of the run, except the seed, which it has."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "seed"}
+__all__ = ["FinetuneOptions", "FinetuneResult", "finetune"]
 
 
 @dataclass(slots=True)
@@ -159,16 +98,6 @@ class FinetuneResult:
         if self.step_seconds > 0:
             figures["tokens_per_second"] = self.tokens / self.step_seconds
         return figures
-
-
-def default_rate(method: str, width: int) -> float:
-    """Return a learning rate for a model whose states have `width` numbers.
-
-    What is usual for a width of 4,096 (2e-4 with LoRA, as in QLoRA by Dettmers et al. 2023, and
-    2e-5 for all weights), and more for narrower models by the inverse of the width, as the best
-    rate of Adam is found to go (Yang et al. 2022, arXiv:2203.03466).
-    """
-    return USUAL_RATE[method] * max(1.0, USUAL_WIDTH / width)
 
 
 def finetune(

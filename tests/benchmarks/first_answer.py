@@ -58,7 +58,7 @@ def _first_answer() -> None:
         display_name="Python 3",
         language="python",
     )
-    manager.start_kernel()
+    manager.start_kernel(stderr=subprocess.DEVNULL)  # of warnings; replies tell failures
     client = manager.blocking_client()
     try:
         client.start_channels()

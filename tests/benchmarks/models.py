@@ -13,12 +13,15 @@ VOCABULARY = 16_384
 SPECIAL = ("<pad>", "<eos>")
 
 
-def make_qwen3(folder: Path) -> Path:
+def make_qwen3(folder: Path, *, endless: bool = True) -> Path:
     """Save a Qwen3 of 40M parameters with random weights, and a tokenizer that fits it.
 
-    It has 8 layers of width 512 and no chat template. The weights of its end token are zero, so
-    that greedy decoding never picks it: every answer has the length that was asked for, without an
-    option that would slow one side.
+    It has 8 layers of width 512 and no chat template.
+
+    Args:
+        folder: where to save it.
+        endless: make the weights of its end token zero, so that greedy decoding never picks it:
+            every answer has the length that was asked for, without an option that slows one side.
     """
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
@@ -41,8 +44,9 @@ def make_qwen3(folder: Path) -> Path:
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(0)
         model = Qwen3ForCausalLM(config)
-    with torch.no_grad():
-        model.get_input_embeddings().weight[: len(SPECIAL)] = 0
+    if endless:
+        with torch.no_grad():
+            model.get_input_embeddings().weight[: len(SPECIAL)] = 0
     model.generation_config.eos_token_id = tokenizer.eos_token_id
     model.generation_config.pad_token_id = tokenizer.pad_token_id
     model.to(torch.bfloat16).save_pretrained(folder)

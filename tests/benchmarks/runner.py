@@ -13,6 +13,8 @@ from pathlib import Path
 from pkgutil import iter_modules
 from typing import TYPE_CHECKING
 
+import psutil
+
 from .harness import MissingError, Settings
 from .report import Outcome
 
@@ -42,7 +44,7 @@ def run_all(names: Iterable[str], repeat: int | None) -> Iterator[Outcome]:
 def measure(name: str, repeat: int | None) -> Outcome:
     """Run one benchmark; meant for a process of its own."""
     benchmark = found()[name]
-    outcome = Outcome(name, benchmark.TITLE, benchmark.TARGET, load=os.getloadavg()[0])
+    outcome = Outcome(name, benchmark.TITLE, benchmark.TARGET, load=psutil.getloadavg()[0])
     with tempfile.TemporaryDirectory(prefix=f"fmagic-{name}-") as folder:
         _keep_to(Path(folder))
         try:
@@ -56,9 +58,11 @@ def measure(name: str, repeat: int | None) -> Outcome:
 
 
 def _keep_to(folder: Path) -> None:
-    """Let nothing of this process use the network or the user's folders."""
+    """Let this process use neither the network nor the user's folders, and show no progress."""
     for name in ("MODELS", "CACHE", "JOURNAL"):
         os.environ[f"FMAGIC_{name}_DIR"] = str(folder / name.lower())
     os.environ["HF_HUB_OFFLINE"] = "1"
     os.environ["TOKENIZERS_PARALLELISM"] = "false"
+    os.environ["TRANSFORMERS_VERBOSITY"] = "error"
+    os.environ["TQDM_DISABLE"] = "1"
     warnings.simplefilter("ignore")  # of peers and versions; results are what is read here

@@ -22,11 +22,8 @@ BATCH_SIZES = (1, 8, 32, 64)
 
 def run(settings: Settings) -> list[Row]:
     """Answer the same texts with the same model object, in turns."""
-    import transformers
-
     from fmagic.session import Session
 
-    transformers.logging.set_verbosity_error()
     session = Session()
     model = session.load(str(make_qwen3(settings.folder / "qwen3-40m")), quant="none")
     rng = random.Random(0)

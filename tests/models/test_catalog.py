@@ -5,10 +5,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from support.checkpoints import Checkpoints
 
 from fmagic.models import catalog
 from fmagic.models.catalog import license_of, listing
+from tests.support.checkpoints import Checkpoints
 
 
 def test_bundled_tuned_and_cached_models(

@@ -6,10 +6,10 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
-from support.checkpoints import Checkpoints
 
 from fmagic.errors import ModelError, UnsafeModelError, UnsuitableModelError
 from fmagic.models.checkpoint import find_weights, read_header, transformer_folder
+from tests.support.checkpoints import Checkpoints
 
 
 @pytest.fixture

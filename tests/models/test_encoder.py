@@ -13,7 +13,7 @@ from fmagic.models.encoder import embed, tokenize
 from fmagic.models.loader import load
 
 if TYPE_CHECKING:
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
 TEXTS = ["The fox", "jumps over the lazy dog", "", "yes", "Pack my box with five dozen jugs"]
 

@@ -1,13 +1,13 @@
 """What a model takes, before it is loaded."""
 
 import pytest
-from support.checkpoints import Checkpoints, make_model
 
 from fmagic.errors import OutOfMemoryError
 from fmagic.models import loader, quant
 from fmagic.models.devices import Device
 from fmagic.models.fit import Fit, cache_bytes, estimate, left_alone, refusal, take_census
 from fmagic.models.loader import load
+from tests.support.checkpoints import Checkpoints, make_model
 
 DEVICE = Device("cpu", 0, "a processor", 10**9, 10**9)
 

@@ -5,12 +5,12 @@ import time
 from pathlib import Path
 
 import pytest
-from support.checkpoints import Checkpoints
 
 from fmagic.errors import ModelError, OfflineError, UnsafeModelError, UnsuitableModelError
 from fmagic.models import hub
 from fmagic.models.hub import cached, cached_names, resolve, wanted_files
 from fmagic.models.spec import ModelSpec
+from tests.support.checkpoints import Checkpoints
 
 COMMIT = "a" * 40
 SPEC = ModelSpec("hub", "org/small")

@@ -15,7 +15,7 @@ from fmagic.template import Turn
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
 ASKED = [Turn("system", "Be brief."), Turn("user", "What does the fox do?")]
 

@@ -7,7 +7,6 @@ from types import SimpleNamespace
 from typing import Any
 
 import pytest
-from support.checkpoints import ARCHITECTURES, Checkpoints
 
 from fmagic.errors import OptionError
 from fmagic.models import quant
@@ -16,6 +15,7 @@ from fmagic.models.fit import Fit
 from fmagic.models.loader import load
 from fmagic.models.measures import count_quantized
 from fmagic.models.quiet import CASTS_LOGGER
+from tests.support.checkpoints import ARCHITECTURES, Checkpoints
 
 CPU = Device("cpu", 0, "a processor", 16 * 10**9, 8 * 10**9)
 CUDA = Device("cuda", 0, "a GPU", 16 * 10**9, 8 * 10**9)
@@ -94,7 +94,7 @@ def test_weights_that_are_not_used_as_a_layer(name: str, checkpoints: Checkpoint
 
 def test_nothing_to_quantize_is_said(checkpoints: Checkpoints) -> None:
     folder = checkpoints("llama", hidden_size=48, intermediate_size=72)
-    with pytest.raises(OptionError, match="sizes that divide by 64. Use --quant none"):
+    with pytest.raises(OptionError, match=r"sizes that divide by 64\. Use --quant none"):
         load(str(folder), quant="nf4", device="cpu")
 
 
@@ -112,7 +112,7 @@ def _with_support(devices: set[str], call: Callable[[], object]) -> None:
 
 
 def test_a_missing_package_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(quant.importlib.util, "find_spec", lambda _: None)
+    monkeypatch.setattr("importlib.util.find_spec", lambda _: None)
     with pytest.raises(OptionError, match="pip install bitsandbytes"):
         quant.get("int8", CPU)
 
@@ -141,7 +141,7 @@ def test_another_package_can_add_a_method(monkeypatch: pytest.MonkeyPatch) -> No
         (CUDA, 4 * 10**9, 7.8 * 10**9, True, "nf4", "would take 7.8 GB of 8.0 GB free"),
     ],
 )
-def test_the_choice_and_its_reason(
+def test_the_choice_and_its_reason(  # noqa: PLR0917 - one for each column of the table above
     device: Device,
     parameters: int,
     weights: float,

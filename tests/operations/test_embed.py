@@ -10,7 +10,7 @@ from fmagic.operations.embed import embed, neighbours
 from fmagic.operations.events import Advanced
 
 if TYPE_CHECKING:
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
 
 def test_vectors_of_texts(checkpoints: Checkpoints) -> None:

@@ -14,7 +14,7 @@ from fmagic.template import Turn
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
     from fmagic.models.language import LanguageModel
 

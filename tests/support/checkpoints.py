@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any, Protocol
 
+from fmagic.models.quiet import quiet
+
 if TYPE_CHECKING:
     from pathlib import Path
 
@@ -196,7 +198,8 @@ def make_checkpoint(
         changes: values of the configuration.
     """
     model = make_model(architecture, auto_class=auto_class, **changes)
-    model.save_pretrained(folder, max_shard_size=shard_size)
+    with quiet():
+        model.save_pretrained(folder, max_shard_size=shard_size)
     if tokenizer:
         make_tokenizer(chat_template=chat_template).save_pretrained(folder)
     return folder
@@ -208,12 +211,14 @@ def make_adapter(base: Path, folder: Path, *, strength: float = 0.1) -> Path:
     from peft import LoraConfig, get_peft_model
     from transformers import AutoModelForCausalLM
 
-    model = AutoModelForCausalLM.from_pretrained(base)
-    joined = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear"))
+    with quiet():
+        model = AutoModelForCausalLM.from_pretrained(base)
+        joined = get_peft_model(model, LoraConfig(r=4, target_modules="all-linear"))
     generator = torch.Generator().manual_seed(0)
     with torch.no_grad():
         for name, weight in joined.named_parameters():
             if "lora_B" in name and strength:
                 weight.copy_(torch.randn(weight.shape, generator=generator) * strength)
-    joined.save_pretrained(folder)
+    with quiet():
+        joined.save_pretrained(folder)
     return folder

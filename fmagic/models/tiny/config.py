@@ -29,7 +29,7 @@ class TrainConfig:
 
     model: ModelShape = field(default_factory=ModelShape)
     seed: int = 0
-    steps: int = 5000
+    steps: int = 2280
     parts: int = 4
     part_tokens: int = 2048
     """A step adds up the gradients of `parts` batches of about this many tokens."""
@@ -37,7 +37,7 @@ class TrainConfig:
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
     warmup: int = 60
-    decay: float = 0.3
+    decay: float = 0.4
     muon_lr: float = 4e-3
     adamw_lr: float = 3e-3
     weight_decay: float = 0.05
@@ -61,6 +61,21 @@ class TrainConfig:
                 ("fewshot", 0.7),
                 ("french", 0.6),
                 ("summary", 0.6),
+            ),
+        ),
+        (
+            960,
+            (
+                ("arithmetic", 0.4),
+                ("drills", 0.15),
+                ("extraction", 1.2),
+                ("fewshot", 0.5),
+                ("french", 0.3),
+                ("qa", 1.5),
+                ("sentiment", 1.6),
+                ("spam", 1.2),
+                ("summary", 0.4),
+                ("topic", 1.6),
             ),
         ),
     )

@@ -75,10 +75,10 @@ class BatchMaker:
         self.config = config
         self.tasks = load_tasks()
         self.tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
-        special = {name: self.tokenizer.token_to_id(name) for name in (SYSTEM, USER, ASSISTANT)}
-        self._role = {name.strip("<|>"): number for name, number in special.items()}
-        self._end = self.tokenizer.token_to_id(END)
-        self._pad = self.tokenizer.token_to_id(PAD)
+        vocabulary = self.tokenizer.get_vocab()
+        self._role = {name.strip("<|>"): vocabulary[name] for name in (SYSTEM, USER, ASSISTANT)}
+        self._end = vocabulary[END]
+        self._pad = vocabulary[PAD]
 
     def chunk(self, number: int) -> list[Step]:
         """Make the steps `number * chunk_steps` and following."""

@@ -15,7 +15,7 @@ from fmagic.errors import TrainingError
 from fmagic.models.quiet import quiet
 
 if TYPE_CHECKING:
-    from fmagic.operations.finetune import FinetuneOptions
+    from fmagic.operations.training.options import FinetuneOptions
 
 SHARED_STATES = ("QuantState", "MatmulLtState")  # where bitsandbytes keeps quantized weights
 TASKS = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}

@@ -23,8 +23,8 @@ if TYPE_CHECKING:
 
     from fmagic.models.language import LanguageModel
     from fmagic.operations.events import Event
-    from fmagic.operations.finetune import FinetuneOptions
     from fmagic.operations.training.examples import Example
+    from fmagic.operations.training.options import FinetuneOptions
 
 WARM_UP = 0.05  # share of the steps in which the learning rate rises
 LARGEST_GRADIENT = 1.0  # norm to which larger gradients are cut
@@ -98,7 +98,7 @@ class Tuner:
         taken = self._activation_bytes(longest)
         free = int(FREE_SHARE * free_memory(self._model.device))
         if taken > free and getattr(self.network, "supports_gradient_checkpointing", False):
-            self.network.gradient_checkpointing_enable({"use_reentrant": False})
+            _keep_less(self.network)
             self.budget = min(self.budget, longest.tokens)
             self.notices.append(
                 "Memory is short: states are computed twice instead of being kept, which takes "
@@ -234,6 +234,15 @@ class Tuner:
     def close(self) -> None:
         """Let go of everything, whoever still holds this object."""
         self.__dict__.clear()
+
+
+def _keep_less(network: Any) -> None:
+    """Let a model of transformers compute states again for the backward pass."""
+    options = {"use_reentrant": False}
+    if hasattr(network, "activation_checkpointing_enable"):  # the older name warns where it exists
+        network.activation_checkpointing_enable(activation_checkpointing_kwargs=options)
+    else:
+        network.gradient_checkpointing_enable(gradient_checkpointing_kwargs=options)
 
 
 def _may_fuse(device: torch.device) -> bool:

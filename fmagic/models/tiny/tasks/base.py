@@ -12,9 +12,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import Literal, Protocol
+from typing import Literal, Protocol, TypeVar
 
 Split = Literal["train", "heldout"]
+Item = TypeVar("Item")
 
 CORPUS = Path(__file__).parent.parent / "corpus"
 HOLD_EVERY = 8
@@ -88,7 +89,7 @@ def chance(rng: random.Random, share: float) -> bool:
     return rng.random() < share
 
 
-def part(items: Sequence[str], split: Split) -> tuple[str, ...]:
+def part(items: Sequence[Item], split: Split) -> tuple[Item, ...]:
     """Return the items of one split; lists shorter than `HOLD_EVERY` hold nothing out."""
     if len(items) < HOLD_EVERY:
         return tuple(items)

@@ -1,0 +1,84 @@
+"""How to tune, and what is taken where nothing is said."""
+
+from __future__ import annotations
+
+import dataclasses
+import math
+from dataclasses import dataclass
+from typing import Literal, get_args
+
+from fmagic.errors import OptionError, did_you_mean
+
+Method = Literal["lora", "qlora", "full"]
+
+USUAL_RATE = {"lora": 2e-4, "qlora": 2e-4, "full": 2e-5}
+USUAL_WIDTH = 4096
+
+
+@dataclass(frozen=True, slots=True)
+class FinetuneOptions:
+    """How to tune.
+
+    Attributes:
+        method: `lora` learns small matrices beside the weights, `qlora` does so on a quantized
+            base, `full` learns all weights.
+        epochs: times that each row is seen; may be a fraction.
+        lr: highest learning rate; `None` picks one by method and size, see `default_rate`.
+        rank: of the LoRA matrices.
+        alpha: the LoRA matrices count `alpha / rank`; `None` takes twice the rank.
+        dropout: share of the inputs of LoRA matrices that is left out at random.
+        batch_size: rows of one step.
+        seed: of the order of rows, the new weights and dropout.
+        truncate: cut prompts that are too long at the end of their last user turn.
+
+    Raises:
+        OptionError: a value is out of its range.
+    """
+
+    method: Method = "lora"
+    epochs: float = 3
+    lr: float | None = None
+    rank: int = 16
+    alpha: float | None = None
+    dropout: float = 0.0
+    batch_size: int = 16
+    seed: int = 0
+    truncate: bool = False
+
+    def __post_init__(self) -> None:
+        if self.method not in get_args(Method):
+            raise OptionError(
+                f"There is no method {self.method!r}.{did_you_mean(self.method, get_args(Method))} "
+                f"It is {', '.join(get_args(Method))}."
+            )
+        if not 0 < self.epochs < math.inf:
+            raise OptionError(f"--epochs must be above 0, not {self.epochs}.")
+        if self.lr is not None and not 0 < self.lr < math.inf:
+            raise OptionError(f"--lr must be above 0, not {self.lr}.")
+        if self.rank < 1:
+            raise OptionError(f"--rank must be at least 1, not {self.rank}.")
+        if self.alpha is not None and not 0 < self.alpha < math.inf:
+            raise OptionError(f"alpha must be above 0, not {self.alpha}.")
+        if not 0 <= self.dropout < 1:
+            raise OptionError(f"dropout must be at least 0 and below 1, not {self.dropout}.")
+        if self.batch_size < 1:
+            raise OptionError(f"--batch-size must be at least 1, not {self.batch_size}.")
+
+    @property
+    def scale(self) -> float:
+        """Numerator of the factor on the LoRA matrices."""
+        return 2 * self.rank if self.alpha is None else self.alpha
+
+    def params(self) -> dict[str, object]:
+        """Return every option for the record of the run, except the seed, which it has."""
+        return {key: value for key, value in dataclasses.asdict(self).items() if key != "seed"}
+
+
+def default_rate(method: str, width: int) -> float:
+    """Return a learning rate for a model whose states have `width` numbers.
+
+    What is usual for a width of 4,096 (2e-4 with LoRA, as in QLoRA by Dettmers et al. 2023, and
+    2e-5 for all weights), and more for narrower models by the inverse of the width, as the best
+    rate of Adam is found to go (Yang et al. 2022, arXiv:2203.03466).
+    """
+    return USUAL_RATE[method] * max(1.0, USUAL_WIDTH / width)
