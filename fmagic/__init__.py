@@ -7,7 +7,11 @@ of one `Session`, made at first use. Importing this package loads nothing heavy.
 
 from __future__ import annotations
 
+from types import ModuleType
 from typing import TYPE_CHECKING, Any
+
+from fmagic import models as _models
+from fmagic import runs as _runs
 
 if TYPE_CHECKING:
     from typing import cast
@@ -53,6 +57,20 @@ def load_ipython_extension(shell: Any) -> None:
     from fmagic.kernel import register
 
     register(shell)
+
+
+class _Twin(ModuleType):
+    """A package of this name that is also the function: `fm.runs()` beside `fmagic.runs.log`.
+
+    Importing any of its modules puts the package in the place of the function, so it answers calls.
+    """
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        return getattr(get_session(), self.__name__.rpartition(".")[2])(*args, **kwargs)
+
+
+for _package in (_models, _runs):
+    _package.__class__ = _Twin
 
 
 def __getattr__(name: str) -> Any:

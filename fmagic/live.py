@@ -128,7 +128,7 @@ class Notebook:
 
     def cell(self) -> CellInfo | None:
         """Return the cell that is running, with the id that its front end gave it."""
-        history = self._shell.user_ns.get("In") or [""]
+        history = self._shell.history_manager.input_hist_raw or [""]
         kernel = getattr(self._shell, "kernel", None)
         parent = kernel.get_parent() if kernel is not None else {}
         return CellInfo(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import os
-import sys
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-sys.path.insert(0, str(Path(__file__).parent))
 # Before any library reads them: nothing is looked up, and a stray look-up fails at once.
 os.environ["HF_HUB_OFFLINE"] = "1"
 os.environ["HF_ENDPOINT"] = "http://127.0.0.1:9"
@@ -18,6 +15,8 @@ os.environ["TOKENIZERS_PARALLELISM"] = "false"
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # small models are fastest so
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from tests.support.checkpoints import Checkpoints
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import pytest
+
 from tests.support.kernel import Cell, Kernel
 
 if TYPE_CHECKING:
@@ -45,8 +46,12 @@ def after_updates(count: int) -> Any:
     return enough
 
 
-def stopped(kernel: Kernel, code: str, updates: int = 2) -> Cell:
-    cell = kernel(code, stop_when=after_updates(updates))
+def learning(message: dict[str, Any]) -> bool:
+    return "loss" in str(message["content"].get("data", {}).get("text/plain", ""))
+
+
+def stopped(kernel: Kernel, code: str, when: Any = None) -> Cell:
+    cell = kernel(code, stop_when=when or after_updates(2))
     assert cell.error == "Interrupted", cell
     assert cell.run()["status"] == "interrupted"
     assert kernel("%prompt --max-tokens 3 Is this review good?\n").error is None
@@ -79,5 +84,5 @@ def test_embedding(kernel: Kernel) -> None:
 
 def test_training_saves_the_best_so_far(kernel: Kernel) -> None:
     body = "user:\n{{ text }}\nassistant:\n{{ label }}"
-    stopped(kernel, f"%%finetune --data table --as part-tuned\n{body}", updates=3)
+    stopped(kernel, f"%%finetune --data table --as part-tuned\n{body}", when=learning)
     assert kernel("%%prompt --model part-tuned --max-tokens 3\nhello").error is None

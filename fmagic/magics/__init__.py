@@ -105,10 +105,10 @@ def register(shell: Any, session: Any) -> None:
     """
     for magic in magics():
         for name, kind in magic.NAMES.items():
-            shell.register_magic_function(_function(magic, name, kind, shell, session), kind, name)
+            shell.register_magic_function(_function(magic, name, shell, session), kind, name)
 
 
-def _function(magic: Magic, name: str, kind: str, shell: Any, session: Any) -> Any:
+def _function(magic: Magic, name: str, shell: Any, session: Any) -> Any:
     from IPython.core.magic import no_var_expand
 
     read = cache(magic.arguments)

@@ -46,9 +46,14 @@ class Arguments(argparse.ArgumentParser):
         )
         self.add_argument("--help", "-h", nargs=0, action=_ShowHelp, help="show this")
 
+    @property
+    def _line(self) -> str:
+        """The name as a line magic, for which IPython asks no body."""
+        return f"%{self.prog.lstrip('%')}"
+
     def error(self, message: str) -> NoReturn:
         """Turn argparse's complaint into an error of the cell."""
-        raise OptionError(f"{self.prog}: {message}. `{self.prog} --help` lists the options.")
+        raise OptionError(f"{self.prog}: {message}. `{self._line} --help` lists the options.")
 
     def read(self, line: str) -> argparse.Namespace | str:
         """Return the values in a magic's line, or the help text if that was asked for.
@@ -67,7 +72,7 @@ class Arguments(argparse.ArgumentParser):
             raise OptionError(
                 f"{self.prog} has no {what} {word.partition('=')[0]}."
                 f"{did_you_mean(word.partition('=')[0], known)} "
-                f"`{self.prog} --help` lists them."
+                f"`{self._line} --help` lists them."
             )
         return values
 

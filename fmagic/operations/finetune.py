@@ -201,14 +201,14 @@ def _check_method(model: LanguageModel, method: str) -> None:
 def _make_tuner(model: LanguageModel, options: FinetuneOptions, rows: Sequence[Example]) -> Tuner:
     from fmagic.models.devices import free_memory
     from fmagic.operations.training.tuner import Tuner
-    from fmagic.views import size
 
     if options.method == "full":
         needed, free = BYTES_TO_LEARN * model.parameters, free_memory(model.device)
         if needed > free:
             raise OutOfMemoryError(
-                f"Training all {model.parameters:,} weights of {model.name} takes {size(needed)} "
-                f"and {size(free)} are free. Use --method lora, which needs a small part of that."
+                f"Training all {model.parameters:,} weights of {model.name} takes "
+                f"{needed / 1e9:.1f} GB and {free / 1e9:.1f} GB are free. Use --method lora, which "
+                "needs a small part of that."
             )
     steps = math.ceil(options.epochs * math.ceil(len(rows) / options.batch_size))
     width = int(model.network.get_input_embeddings().weight.shape[1])

@@ -110,8 +110,8 @@ def test_every_kind_of_writer_answers_and_chooses(
 
 
 def test_an_encoder_refuses_to_write(checkpoints: Checkpoints) -> None:
-    from fmagic.shelf import Shelf
     from fmagic.settings import Fmagic
+    from fmagic.shelf import Shelf
 
     shelf = Shelf(Fmagic())
     shelf.load(str(checkpoints("bert")))

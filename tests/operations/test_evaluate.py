@@ -16,9 +16,8 @@ from fmagic.template import Turn
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from conftest import Checkpoints
-
     from fmagic.operations.events import Event
+    from tests.support.checkpoints import Checkpoints
 
 SAMPLING = Sampling(max_tokens=4)
 

@@ -37,7 +37,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Sequence
     from pathlib import Path
 
-    from conftest import Checkpoints
+    from tests.support.checkpoints import Checkpoints
 
     Rows = list[tuple[Turn, ...]]
 
@@ -418,13 +418,13 @@ def test_full_tuning_that_cannot_fit_is_refused(
 
 def test_what_cannot_be_learned_is_refused(model: LanguageModel, tmp_path: Path) -> None:
     rows = make_rows()
-    empty = [(ask, Turn("assistant", " ")) for ask, _ in rows]
-    long = [*rows[:4], (Turn("user", "fox " * 200), Turn("assistant", "yes"))]
+    empty: Rows = [(ask, Turn("assistant", " ")) for ask, _ in rows]
+    long: Rows = [*rows[:4], (Turn("user", "fox " * 200), Turn("assistant", "yes"))]
     cases: list[tuple[type[Exception], str, Rows]] = [
         (TrainingError, "1 row to learn from", rows[:1]),
         (TrainingError, "0 rows", []),
         (TrainingError, "Every answer is empty", empty),
-        (TrainingError, "needs an assistant: part", [turns[:1] for turns in rows]),
+        (TrainingError, "needs an assistant: part", [(turns[0],) for turns in rows]),
         (ContextLengthError, r"Row 5: The text is \d+ tokens", long),
         (
             ContextLengthError,

@@ -14,9 +14,8 @@ from fmagic.template import Turn
 if TYPE_CHECKING:
     from collections.abc import Generator
 
-    from tests.support.checkpoints import Checkpoints
-
     from fmagic.models.language import LanguageModel
+    from tests.support.checkpoints import Checkpoints
 
 SHORT = Sampling(max_tokens=5)
 

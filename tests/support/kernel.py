@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from jupyter_client.manager import KernelManager
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
 PATIENCE = 120  # seconds until a silent kernel is given up
@@ -30,12 +30,28 @@ class Cell:
     traceback: list[str] = field(default_factory=list)
     updates: int = 0
     interrupted_after: float | None = None
+    places: dict[str | None, int] = field(default_factory=dict, repr=False)
 
     @property
     def text(self) -> str:
         """All that a plain front end shows."""
         plain = [str(output.get("text/plain", "")) for output in self.outputs]
         return "\n".join([*plain, self.streams])
+
+    def take(self, message: dict[str, Any]) -> None:
+        """Keep what a message says, as a notebook does."""
+        kind, content = message["msg_type"], message["content"]
+        if kind in ("display_data", "execute_result"):
+            self.places[content.get("transient", {}).get("display_id")] = len(self.outputs)
+            self.outputs.append(content["data"])
+        elif kind == "update_display_data":
+            self.updates += 1
+            self.outputs[self.places[content["transient"]["display_id"]]] = content["data"]
+        elif kind == "stream":
+            self.streams += content["text"]
+        elif kind == "error":
+            self.error, self.message = content["ename"], content["evalue"]
+            self.traceback = content["traceback"]
 
     def run(self) -> dict[str, Any]:
         """Return the one run record among the outputs."""
@@ -66,9 +82,28 @@ class Kernel:
         `stop_when` sees each message of the cell; once it says yes, the kernel is interrupted.
         """
         cell = Cell()
-        places: dict[str, int] = {}
         request = self.client.execute(code, store_history=True)
         stopped: float | None = None
+        for message in self._messages(request, code):
+            cell.take(message)
+            if stopped is not None and message["msg_type"] == "error":
+                cell.interrupted_after = time.perf_counter() - stopped
+            if stop_when is not None and stopped is None and stop_when(message):
+                stopped = time.perf_counter()
+                self.manager.interrupt_kernel()
+        reply = self.client.get_shell_msg(timeout=PATIENCE)
+        while reply["parent_header"].get("msg_id") != request:
+            reply = self.client.get_shell_msg(timeout=PATIENCE)
+        if reply["content"]["status"] == "error":
+            # A UsageError of IPython has no error output, only a line on the error stream.
+            cell.error = cell.error or reply["content"]["ename"]
+            cell.message = cell.message or reply["content"]["evalue"]
+        else:
+            assert cell.error is None
+        return cell
+
+    def _messages(self, request: str, code: str) -> Iterator[dict[str, Any]]:
+        """Yield what the kernel publishes about a cell until it has finished it."""
         while True:
             try:
                 message = self.client.get_iopub_msg(timeout=PATIENCE)
@@ -76,32 +111,9 @@ class Kernel:
                 raise AssertionError(f"the kernel is silent: {code}") from None
             if message["parent_header"].get("msg_id") != request:
                 continue
-            kind, content = message["msg_type"], message["content"]
-            if kind == "status" and content["execution_state"] == "idle":
-                break
-            if kind in ("display_data", "execute_result"):
-                name = content.get("transient", {}).get("display_id")
-                if name:
-                    places[name] = len(cell.outputs)
-                cell.outputs.append(content["data"])
-            elif kind == "update_display_data":
-                cell.updates += 1
-                cell.outputs[places[content["transient"]["display_id"]]] = content["data"]
-            elif kind == "stream":
-                cell.streams += content["text"]
-            elif kind == "error":
-                cell.error, cell.message = content["ename"], content["evalue"]
-                cell.traceback = content["traceback"]
-                if stopped is not None:
-                    cell.interrupted_after = time.perf_counter() - stopped
-            if stop_when is not None and stopped is None and stop_when(message):
-                stopped = time.perf_counter()
-                self.manager.interrupt_kernel()
-        reply = self.client.get_shell_msg(timeout=PATIENCE)
-        while reply["parent_header"].get("msg_id") != request:
-            reply = self.client.get_shell_msg(timeout=PATIENCE)
-        assert (reply["content"]["status"] == "error") == (cell.error is not None)
-        return cell
+            if message["msg_type"] == "status" and message["content"]["execution_state"] == "idle":
+                return
+            yield message
 
     def value(self, expression: str) -> Any:
         """Return the value of an expression that JSON can hold."""

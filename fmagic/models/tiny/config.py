@@ -29,7 +29,7 @@ class TrainConfig:
 
     model: ModelShape = field(default_factory=ModelShape)
     seed: int = 0
-    steps: int = 2280
+    steps: int = 2580
     parts: int = 4
     part_tokens: int = 2048
     """A step adds up the gradients of `parts` batches of about this many tokens."""
@@ -37,7 +37,7 @@ class TrainConfig:
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
     warmup: int = 60
-    decay: float = 0.4
+    decay: float = 0.18
     muon_lr: float = 4e-3
     adamw_lr: float = 3e-3
     weight_decay: float = 0.05
@@ -48,8 +48,11 @@ class TrainConfig:
     """Longer conversations are left out, in tokens."""
     prompt_share: float = 0.06
     """Share of the prompt's tokens that are predicted too."""
-    prompt_weight: float = 0.25
+    prompt_weight: float = 0.1
     """Weight of such a token; an answer of n tokens has n ** -0.5 for each."""
+    label_weight: float = 2.5
+    """Factor on the weights of answers that are labels: each is two tokens long, and all that
+    the model learns about the meaning of a text comes from them."""
     shares: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = (
         (0, (("drills", 5.0),)),
         (240, (("drills", 0.6),)),
@@ -76,6 +79,21 @@ class TrainConfig:
                 ("spam", 1.2),
                 ("summary", 0.4),
                 ("topic", 1.6),
+            ),
+        ),
+        (
+            1680,
+            (
+                ("arithmetic", 0.3),
+                ("drills", 0.1),
+                ("extraction", 1.2),
+                ("fewshot", 0.4),
+                ("french", 0.25),
+                ("qa", 2.5),
+                ("sentiment", 1.4),
+                ("spam", 1.2),
+                ("summary", 0.3),
+                ("topic", 1.5),
             ),
         ),
     )

@@ -127,12 +127,13 @@ class BatchMaker:
             ids: list[int] = []
             answer: list[float] = []
             shown = example.given
+            factor = self.config.label_weight if example.labels else 1.0
             for message in conversation:
                 piece = [*next(encoded).ids, self._end]
                 ids += [self._role[message["role"]], *piece]
                 learnt = message["role"] == "assistant" and shown <= 0
                 shown -= message["role"] == "assistant"
-                answer += [0.0, *[len(piece) ** -0.5 if learnt else 0.0] * len(piece)]
+                answer += [0.0, *[factor * len(piece) ** -0.5 if learnt else 0.0] * len(piece)]
             yield _Row(ids, answer)
 
     def _batch(self, rng: random.Random, rows: list[_Row]) -> Batch:

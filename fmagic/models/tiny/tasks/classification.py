@@ -7,8 +7,13 @@ from typing import Literal
 
 from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
 
-SEVERAL_TURNS = 0.4
+SEVERAL_TURNS = 0.65
 """Share of conversations with several texts under the same instruction."""
+
+THINNED = 0.4
+"""Share of training texts that lose some of their words, so that none is known by heart."""
+_KEPT = frozenset(("no", "not", "never", "nothing", "without", "but", "less", "nobody", "only"))
+"""Words that may turn the meaning round; so may those with an apostrophe."""
 
 LONG_WORD = 5
 """Letters that a word needs before it is worth misspelling."""
@@ -68,9 +73,11 @@ def conversation(
         system = corpus.fill(rng, pattern.removesuffix("\n\n{text}"), split, given)
         pattern = "{text}"
     turns = []
-    for _ in range(rng.randint(3, 8) if chance(rng, SEVERAL_TURNS) else 1):
+    for _ in range(rng.randint(4, 12) if chance(rng, SEVERAL_TURNS) else 1):
         label = rng.choice(labels)
         text = draw(rng.choice(by_label[label]))
+        if split == "train" and chance(rng, THINNED):
+            text = thin(rng, text)
         user = corpus.fill(rng, pattern, split, {**given, "text": text})
         turns.append(Turn(user, label))
     return Example(task, system, tuple(turns), labels)
@@ -91,6 +98,20 @@ def chance(rng: random.Random, share: float) -> bool:
 def capital(text: str) -> str:
     """Return the text with its first letter in upper case."""
     return text[:1].upper() + text[1:]
+
+
+def thin(rng: random.Random, text: str) -> str:
+    """Leave out some words, but none that may turn the meaning round."""
+    words = text.split(" ")
+    if len(words) < LONG_WORD:
+        return text
+    share = rng.uniform(0.1, 0.4)
+    kept = [
+        word
+        for word in words
+        if "'" in word or word.lower().strip(",.!?") in _KEPT or not chance(rng, share)
+    ]
+    return " ".join(kept or words)
 
 
 def typo(rng: random.Random, text: str) -> str:

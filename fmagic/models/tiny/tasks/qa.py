@@ -37,8 +37,8 @@ class QuestionAnswering:
         text = " ".join(fact.text for fact in facts)
         if values.chance(rng, 0.06):
             return self._maybe_unknown(rng, split, facts, text)
-        several = values.chance(rng, 0.5)
-        count = rng.randint(2, 5) if several else 1
+        several = values.chance(rng, 0.7)
+        count = rng.randint(2, 7) if several else 1
         choices = [pair for fact in facts for pair in fact.questions]
         rng.shuffle(choices)
         asked = list(dict(choices[:count]).items())

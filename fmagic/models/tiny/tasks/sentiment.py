@@ -69,9 +69,9 @@ def _review(rng: random.Random, split: Split, corpus: Corpus, kind: str) -> str:
     def opinion() -> str:
         return clause(rng.choice(("any", domain)))
 
-    shape = rng.choices(("short", "mixed", "long"), (14, 22, 64))[0]
-    if shape == "short":
-        parts = [clause("short")]
+    shape = rng.choices(("short", "mixed", "long", "phrase"), (12, 18, 45, 25))[0]
+    if shape in ("short", "phrase"):
+        parts = [clause(shape)]
     elif shape == "mixed":
         parts = [clause("mixed", **{sign: opinion() if chance(rng, 0.8) else clause("verdict")})]
     else:

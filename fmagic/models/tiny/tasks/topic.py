@@ -23,6 +23,18 @@ TOPICS: Final = (
     "entertainment",
     "travel",
 )
+_CUES: Final = {
+    "sports": ("sport_", "athlete", "cup", "sports_words", "sports_words"),
+    "business": ("bizthing", "bizco", "business_words", "business_words"),
+    "technology": ("techthing", "techissue", "technology_words", "technology_words"),
+    "politics": ("polactor", "polthing", "politics_words", "politics_words"),
+    "science": ("scithing", "scientist", "science_words", "science_words"),
+    "health": ("ill", "medic", "treat", "health_words", "health_words"),
+    "entertainment": ("star", "award", "entertainment_words", "entertainment_words"),
+    "travel": ("trip", "tourist", "travel_words", "travel_words"),
+}
+"""Slots whose fillers show the topic in any sentence."""
+_ANY_SHARE: Final = 0.4
 
 
 class Topic:
@@ -63,7 +75,11 @@ def _forms(rng: random.Random) -> tuple[Form, ...]:
 
 
 def _headline(rng: random.Random, split: Split, corpus: Corpus, kind: str) -> str:
-    text = capital(corpus.fill(rng, corpus.pattern(rng, kind, split), split))
+    group, given = kind, {}
+    if chance(rng, _ANY_SHARE):
+        group = "any"
+        given = {key: corpus.filler(rng, rng.choice(_CUES[kind]), split) for key in "ab"}
+    text = capital(corpus.fill(rng, corpus.pattern(rng, group, split), split, given))
     if chance(rng, 0.45):
         text += corpus.fill(rng, corpus.pattern(rng, "tail", split), split)
     if chance(rng, 0.25):

@@ -1,0 +1,1 @@
+"""A small parallel grammar of English and French: words, phrases, sentence patterns."""
