@@ -176,7 +176,7 @@ def test_the_quickstart_runs_and_tells_a_true_story(
     assert after > before + 0.2
     assert runs[4]["parents"] == [runs[3]["id"]]
     page = (tmp_path / "demo" / "01-quickstart.executed.html").read_text(encoding="utf-8")
-    assert "desk-lora" in page
+    assert "reply-lora" in page
 
 
 def test_a_bad_cell_stops_a_notebook() -> None:

@@ -96,6 +96,22 @@ class TrainConfig:
                 ("topic", 1.5),
             ),
         ),
+        (
+            1920,
+            (
+                ("arithmetic", 0.3),
+                ("drills", 0.1),
+                ("extraction", 1.2),
+                ("fewshot", 0.4),
+                ("french", 0.25),
+                ("qa", 2.0),
+                ("relations", 0.8),
+                ("sentiment", 1.4),
+                ("spam", 1.2),
+                ("summary", 0.3),
+                ("topic", 1.5),
+            ),
+        ),
     )
     """From which step on which tasks have another share of the tokens than 1. Copying comes
     first, since all else that quotes its prompt rests on it."""
