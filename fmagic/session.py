@@ -451,6 +451,7 @@ class Session(Shelf):
         """
         from fmagic.models.memory import PeakMemory
 
+        model.batch_tokens = self.settings.batch_tokens  # it may have changed since the loading
         active = self.log.begin(
             kind,
             run_id=run_id,

@@ -179,6 +179,27 @@ def test_a_model_too_large_for_memory(kernel: Kernel) -> None:
         kernel("del os.environ['FMAGIC_MEMORY_LIMIT']")
 
 
+def test_out_of_memory_in_the_middle(kernel: Kernel) -> None:
+    kernel(
+        "import resource\n"
+        "many = [{'text': 'word ' * 1500}] * 128\n"
+        "size = int(open('/proc/self/statm').read().split()[0]) * resource.getpagesize()\n"
+        "limits = resource.getrlimit(resource.RLIMIT_AS)\n"
+        "resource.setrlimit(resource.RLIMIT_AS, (size + 300 * 2**20, limits[1]))\n"
+        "%config Fmagic.batch_tokens = 1_000_000\n"
+    )
+    try:
+        cell = kernel("%%prompt --data many --max-tokens 2\n{{ text }}")
+        assert cell.error == "OutOfMemoryError", cell
+        assert "free now" in cell.message
+        assert "batch_tokens" in cell.message
+        assert cell.run()["status"] == "error"
+    finally:
+        kernel(
+            "resource.setrlimit(resource.RLIMIT_AS, limits)\n%config Fmagic.batch_tokens = 8192\n"
+        )
+
+
 def test_an_encoder_writes_no_text(kernel: Kernel, checkpoints: Checkpoints) -> None:
     encoder = checkpoints("bert")
     fails(kernel, f"%%prompt --model {encoder}\nhello", "UnsuitableModelError", "%%embed")

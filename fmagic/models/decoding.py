@@ -127,7 +127,7 @@ class Decoder:
         self._tokenizer = tokenizer
         self._end_tokens = end_tokens
         self._context_length = context_length
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         self._device = network.get_input_embeddings().weight.device
         accepted = inspect.signature(network.forward).parameters
         self._takes_positions = "position_ids" in accepted
@@ -223,11 +223,11 @@ class Decoder:
         longest = len(prompts[waiting[0]])
         rows = len(batch.rows) if batch else 0
         columns = max(longest, batch.mask.shape[1] if batch else 0) + sampling.max_tokens
-        room = min(MOST_ROWS, 4 * self._batch_tokens // columns) - rows
+        room = min(MOST_ROWS, 4 * self.batch_tokens // columns) - rows
         if batch is not None and room < min(len(waiting), MOST_ROWS // 4):
             return []
         fresh = longest - prefix.length
-        most = max(1, min(room, self._batch_tokens // fresh))
+        most = max(1, min(room, self.batch_tokens // fresh))
         group: list[int] = []
         while (
             waiting
@@ -294,7 +294,7 @@ class Decoder:
         cache: Cache,
     ) -> torch.Tensor:
         """Read `ids` in pieces of at most `batch_tokens`, so that memory stays bounded."""
-        size = max(1, self._batch_tokens // ids.shape[0])
+        size = max(1, self.batch_tokens // ids.shape[0])
         for start in range(0, ids.shape[1], size):
             end = min(start + size, ids.shape[1])
             columns = tokens_in(cache) + end - start

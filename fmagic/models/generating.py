@@ -76,7 +76,7 @@ class Generator:
         self._tokenizer = tokenizer
         self._end_tokens = end_tokens
         self._context_length = context_length
-        self._batch_tokens = batch_tokens
+        self.batch_tokens = batch_tokens
         self._has_encoder = bool(network.config.is_encoder_decoder)
         self._device = network.get_input_embeddings().weight.device
 
@@ -93,7 +93,7 @@ class Generator:
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
         for length, same in groupby(order, key=lambda index: len(prompts[index])):
             indices = list(same)
-            size = max(1, min(MOST_ROWS, self._batch_tokens // length))
+            size = max(1, min(MOST_ROWS, self.batch_tokens // length))
             for start in range(0, len(indices), size):
                 part = indices[start : start + size]
                 outputs = self._generate([prompts[i] for i in part], sampling, first_row + part[0])

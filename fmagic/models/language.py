@@ -139,6 +139,7 @@ class LanguageModel(Loaded):
         The completion is `None` until the last text of a row. Rows finish in any order.
         """
         self._must_write()
+        self._runner.batch_tokens = self.batch_tokens
         return self._runner.run(prompts, sampling, first_row=first_row)
 
     def choose(
@@ -155,6 +156,7 @@ class LanguageModel(Loaded):
         """
         self._must_write()
         runner = self._runner
+        runner.batch_tokens = self.batch_tokens
         if isinstance(runner, Generating):
             return choose_by_text(
                 self.network,

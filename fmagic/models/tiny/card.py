@@ -17,7 +17,8 @@ TITLES = {
     "french": "Short sentences, English to French",
     "summary": "One-sentence summary",
     "fewshot": "Following examples in the prompt",
-    "drills": "Copying drills (used in training only)",
+    "drills": "Copying drills (there to teach the others)",
+    "relations": "Made-up relations (there to teach the others)",
 }
 PARAPHRASE = "Paraphrase among 200 (embedding)"
 

@@ -96,9 +96,11 @@ def score_task(
     answers = generate(model, tokenizer, examples)
     same = metrics.same_json if name == "extraction" else metrics.same
     score = _share(sum(same(w, a) for w, a in zip(wanted, answers, strict=True)), count)
-    usual = _usual_answers([one_turn(task.example(rng, "train")) for _ in range(1000)])
+    trained = [one_turn(task.example(rng, "train")) for _ in range(1000)]
+    frequency = Counter(example.turns[-1].assistant for example in trained)
     majority = sum(
-        same(w, usual.get(example.labels, "")) for w, example in zip(wanted, examples, strict=True)
+        same(w, max(example.labels or frequency, key=lambda answer: frequency[answer]))
+        for w, example in zip(wanted, examples, strict=True)
     )
     score["majority"] = majority / count
     if untrained is not None:
@@ -115,14 +117,6 @@ def score_task(
     for expected, answer in missed[:5]:
         log.debug("%s: expected %r, got %r", name, expected, answer)
     return score
-
-
-def _usual_answers(examples: Sequence[Example]) -> dict[tuple[str, ...], str]:
-    """Return the most frequent answer of the training split for each set of labels."""
-    counts: dict[tuple[str, ...], Counter[str]] = {}
-    for example in examples:
-        counts.setdefault(example.labels, Counter())[example.turns[-1].assistant] += 1
-    return {labels: counter.most_common(1)[0][0] for labels, counter in counts.items()}
 
 
 def _share(hits: int, n: int) -> dict[str, Any]:

@@ -77,8 +77,10 @@ class FinetuneOptions:
 def default_rate(method: str, width: int) -> float:
     """Return a learning rate for a model whose states have `width` numbers.
 
-    What is usual for a width of 4,096 (2e-4 with LoRA, as in QLoRA by Dettmers et al. 2023, and
-    2e-5 for all weights), and more for narrower models by the inverse of the width, as the best
-    rate of Adam is found to go (Yang et al. 2022, arXiv:2203.03466).
+    What is usual for a width of 4,096 (2e-4 with LoRA, as in QLoRA by Dettmers et al. 2023,
+    arXiv:2305.14314, and 2e-5 for all weights), and more for narrower models by the square root of
+    the ratio of widths. Tried on a model of width 256 with 1,686 short comments, LoRA, 3 epochs:
+    the loss on 120 others was 0.10 at 3.2e-3, which the ratio itself would give, and already 0.085
+    after 2 epochs at 1e-3. All weights at 3.2e-4 were past their best after one epoch.
     """
-    return USUAL_RATE[method] * max(1.0, USUAL_WIDTH / width)
+    return USUAL_RATE[method] * math.sqrt(max(1.0, USUAL_WIDTH / width))

@@ -14,7 +14,13 @@ _FORMS: Final = (
     Form("yes_spam", {"spam": "yes", "ham": "no"}, 1.5),
     Form("yes_ham", {"spam": "no", "ham": "yes"}, 0.7),
 )
-_SPAM: Final = {"spam_promo": 5, "spam_money": 2, "spam_scam": 2, "spam_beg": 1.5, "spam_phrases": 4}
+_SPAM: Final = {
+    "spam_promo": 5,
+    "spam_money": 2,
+    "spam_scam": 2,
+    "spam_beg": 1.5,
+    "spam_phrases": 4,
+}
 _HAM: Final = {"ham_music": 6, "ham_msg": 4, "ham_phrases": 4}
 _JOINS: Final = (". ", ". ", " ", " ", "! ", ", ", "... ", "<br />", " &amp; ", "\n", " - ")
 _LEFTOVERS: Final = ("\ufeff", "\ufeff", "<br />", "&quot;", " &lt;3", "&#39;")
