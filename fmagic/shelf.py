@@ -112,6 +112,8 @@ class Shelf:
 
     def model(self, name: str | None = None) -> Loaded:
         """Return a loaded model: the current one, one by name, or one loaded now by its spec."""
+        from fmagic.models.spec import parse_spec
+
         if name is None:
             if self.current is None:
                 raise ModelNotFoundError(
@@ -120,6 +122,10 @@ class Shelf:
             return self.by_name[self.current]
         if name in self.by_name:
             return self.by_name[name]
+        spec = parse_spec(name, models_dir=Path(self.settings.models_dir))
+        for model in self.by_name.values():
+            if model.spec == spec:
+                return model
         current = self.current
         try:
             return self.load(name)

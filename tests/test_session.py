@@ -201,6 +201,16 @@ def test_models_by_name(session: Session, checkpoints: Checkpoints) -> None:
         session.prompt("hello")
 
 
+def test_a_model_named_by_its_spec_is_loaded_once(
+    session: Session, checkpoints: Checkpoints
+) -> None:
+    folder = str(checkpoints("gpt2"))
+    first = session.model(folder)
+    assert session.model(folder) is first
+    assert session.model(str(checkpoints("llama", chat_template=True))) is session.model("small")
+    assert session.current == "small"
+
+
 def test_loading_under_a_taken_name_frees_the_first(
     session: Session, checkpoints: Checkpoints
 ) -> None:

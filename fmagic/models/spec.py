@@ -177,7 +177,7 @@ def _folder(path: Path) -> ModelSpec:
     if not path.is_dir():
         raise ModelNotFoundError(_no_folder(path))
     if (path / "config.json").is_file() or (path / "modules.json").is_file():
-        return ModelSpec("folder", path.resolve().name, None, path)
+        return ModelSpec("folder", path.resolve().name, None, path.resolve())
     if (adapter := read_json(path / "adapter_config.json")) is not None:
         base = adapter.get("base_model_name_or_path") or "BASE"
         raise ModelNotFoundError(

@@ -23,6 +23,7 @@ from fmagic.models.tiny.config import TrainConfig
 from fmagic.models.tiny.data import stream
 from fmagic.models.tiny.model import language_loss, new_model, pair_loss, save_model
 from fmagic.models.tiny.optimizer import MasterOptimizer, rate
+from fmagic.models.tiny.score import score, write
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
 from fmagic.models.tiny.tokenizer import texts, train_tokenizer
 
@@ -214,6 +215,7 @@ def main(argv: list[str] | None = None) -> None:
     train(
         config, options.out, device=options.device, resume=options.resume, minutes=options.minutes
     )
+    write(score(options.out), options.out)
 
 
 if __name__ == "__main__":

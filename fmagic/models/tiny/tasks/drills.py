@@ -1,12 +1,15 @@
 """Copying drills: repeat a list, name a neighbour, look up a value by its key."""
 
 import random
+from functools import lru_cache
 
 from fmagic.models.tiny.tasks.base import Example, Split, Turn, chance, part
-from fmagic.models.tiny.tasks.words import distinct
+from fmagic.models.tiny.tasks.words import categories, distinct
 
-_REPEAT_BELOW, _LIST_BELOW = 0.25, 0.5
-"""Bounds of the shares of texts to repeat and of lists; the rest are tables."""
+_REPEAT_BELOW, _LIST_BELOW, _SMALL_BELOW = 0.15, 0.3, 0.65
+"""Bounds of the shares of texts to repeat, of lists and of small tables; the rest are tables."""
+_SHORT_WORD = 5
+"""Letters of the words in small tables: most are one token long."""
 _AFTER_BELOW, _BEFORE_BELOW = 0.6, 0.8
 """Bounds of the shares of questions on a list; the rest ask for its ends."""
 
@@ -93,6 +96,13 @@ _JOINS = (", ", " ", "\n", "; ", " / ", " and ")
 _STOPS = (". ", "\n", "; ", ", ")
 
 
+@lru_cache(maxsize=2)
+def short_words(split: Split) -> tuple[str, ...]:
+    """Return listed words of few letters, in a fixed order."""
+    listed = {word for words in categories(split).values() for word in words}
+    return tuple(sorted(word for word in listed if len(word) <= _SHORT_WORD))
+
+
 class Drills:
     """Lists and tables of mostly made-up words, with questions that only copying answers."""
 
@@ -105,6 +115,8 @@ class Drills:
             turns = self._repeat(rng, split)
         elif kind < _LIST_BELOW:
             turns = self._list(rng, split)
+        elif kind < _SMALL_BELOW:
+            turns = self._small_table(rng, split)
         else:
             turns = self._table(rng, split)
         return Example(self.name, None, tuple(turns))
@@ -146,6 +158,20 @@ class Drills:
                 turns.append(Turn(rng.choice(part(_LOOKUP, split)).format(key=key), value))
             else:
                 turns.append(Turn(rng.choice(part(_WHOSE, split)).format(value=value), key))
+        return self._with_text(rng, text, turns)
+
+    def _small_table(self, rng: random.Random, split: Split) -> list[Turn]:
+        """Look up short words, many times over: the first step to answering from a text."""
+        count = rng.choice((2, 2, 3, 3, 4, 5))
+        words = rng.sample(short_words(split), 2 * count)
+        pairs = list(zip(words[:count], words[count:], strict=True))
+        fact = rng.choice(part(_FACT, split))
+        text = rng.choice(_STOPS).join(fact.format(key=k, value=v) for k, v in pairs)
+        asked = rng.choice(part(_LOOKUP, split))
+        turns = []
+        for _ in range(rng.randint(3, 10)):
+            key, value = rng.choice(pairs)
+            turns.append(Turn(asked.format(key=key), value))
         return self._with_text(rng, text, turns)
 
     @staticmethod
