@@ -1,66 +1,37 @@
-"""The documented API: one `Session` for each kernel, one method for each magic.
-
-Here, and only here, an operation meets its timing, its seed and the log.
-"""
+"""The documented API: one `Session` for each kernel, one method for each magic."""
 
 from __future__ import annotations
 
-import time
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from fmagic.drive import Front, Points, Script, as_shortage, drive, tidy
-from fmagic.errors import (
-    DataError,
-    Interrupted,
-    OptionError,
-    TemplateError,
-    did_you_mean,
-)
+from fmagic.drive import Points, tidy
+from fmagic.errors import DataError, OptionError, TemplateError, did_you_mean
 from fmagic.filling import checked_choices, fill, texts_of
 from fmagic.health import doctor_view, freed_view, loaded_view, models_view, status_view
 from fmagic.models.sampling import Sampling
-from fmagic.results import Answer, Answers, Result, Runs, Scores, Tuned, Vectors, View
+from fmagic.results import Answer, Answers, Runs, Scores, Tuned, Vectors, View
+from fmagic.running import Running
 from fmagic.runs.card import detail
-from fmagic.runs.journal import Journal
-from fmagic.runs.log import RunLog
-from fmagic.settings import Fmagic
-from fmagic.shelf import Shelf
 from fmagic.template import Template
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Generator, Mapping, Sequence
+    from collections.abc import Mapping, Sequence
 
-    from fmagic.data import Rows
-    from fmagic.models.loaded import Loaded
     from fmagic.operations.evaluate import EvaluateResult
-    from fmagic.operations.events import Event
     from fmagic.operations.finetune import FinetuneResult
     from fmagic.operations.prompt import PromptResult
     from fmagic.runs.record import RunRecord
 
-    Shown = TypeVar("Shown", bound=Result)
 
-ADVICE = (
-    "The model is still loaded. Use shorter texts or fewer tokens, a smaller batch "
-    "(`%config Fmagic.batch_tokens`, or --batch-size for tuning), or a smaller model."
-)
-
-
-class Session(Shelf):
+class Session(Running):
     """Models, templates and the log of one kernel.
 
     Args:
         settings: defaults and limits; those of the working folder if not given.
         front: where the session is used; plain Python if not given.
     """
-
-    def __init__(self, settings: Fmagic | None = None, front: Front | None = None) -> None:
-        super().__init__(settings or Fmagic.from_pyproject(Path.cwd()))
-        self.front: Front = front or Script()
-        self.log = RunLog(Journal(Path(self.settings.journal_dir)))
-        self.templates: dict[str, str] = {}
 
     @tidy
     def prompt(
@@ -131,7 +102,7 @@ class Session(Shelf):
                 columns["probability"] = done.probabilities
             return Answers(record, rows.attach(**columns), done.texts)
 
-        return self._run(
+        return self.run(
             "prompt",
             prompt(language, prompts, sampling, choices=choices, truncate=truncate),
             wrap,
@@ -192,7 +163,7 @@ class Session(Shelf):
             frame = rows.attach(answer=done.answers, expected=done.expected, correct=done.correct)
             return Scores(record, frame, done.answers, done.scores, done.labels)
 
-        return self._run(
+        return self.run(
             "evaluate",
             evaluate(language, examples, sampling, choices=choices, truncate=truncate),
             wrap,
@@ -246,7 +217,7 @@ class Session(Shelf):
             near = neighbours(done.vectors, most=10) if done.done == len(values) else []
             return Vectors(record, done.vectors, rows.attach(), values, near)
 
-        return self._run(
+        return self.run(
             "embed",
             embed(loaded, values, truncate=truncate),
             wrap,
@@ -318,7 +289,7 @@ class Session(Shelf):
         def wrap(done: FinetuneResult, record: RunRecord, points: Points) -> Tuned:
             return Tuned(record, name, done.folder, done.metrics(), points.series, done.example)
 
-        return self._run(
+        return self.run(
             "finetune",
             finetune(
                 start,
@@ -430,68 +401,6 @@ class Session(Shelf):
             seed=defaults.seed if seed is None else seed,
         )
 
-    def _run(
-        self,
-        kind: str,
-        operation: Generator[Event, None, Any],
-        wrap: Callable[[Any, RunRecord, Points], Shown],
-        *,
-        model: Loaded,
-        params: Mapping[str, object],
-        template: str | None = None,
-        rows: Rows | None = None,
-        seed: int | None = None,
-        run_id: str | None = None,
-        adopt: Callable[[Any], None] | None = None,
-    ) -> Shown:
-        """Run an operation, log it, and return its result.
-
-        The log has the run before its first step and its end whatever happens. `adopt` takes up
-        what the operation returned, as a part of the run; `wrap` makes the result of it.
-        """
-        from fmagic.models.memory import PeakMemory
-
-        model.batch_tokens = self.settings.batch_tokens  # it may have changed since the loading
-        active = self.log.begin(
-            kind,
-            run_id=run_id,
-            cell=self.front.cell(),
-            notebook=self.front.notebook(),
-            model=model.info(),
-            template=template,
-            params=dict(params),
-            seed=seed,
-            data=rows,
-            parents=_parents(model),
-        )
-        watch = self.front.watch()
-        peak = PeakMemory(model.device)
-        started = time.perf_counter()
-        try:
-            done, points = drive(operation, active, watch)
-            if adopt is not None:
-                adopt(done)
-            active.add_metrics(
-                **done.metrics(),
-                peak_memory_bytes=peak.bytes(),
-                seconds=time.perf_counter() - started,
-            )
-            record = active.finish(
-                "interrupted" if done.interrupted else "ok", output=done.summary()
-            )
-            result = wrap(done, record, points)
-        except BaseException as error:
-            failure = as_shortage(error, str(model.device), ADVICE) or error
-            stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-            watch.fail(active.finish("interrupted" if stopped else "error", error=failure))
-            if failure is error:
-                raise
-            raise failure from None
-        watch.finish(result)
-        if done.interrupted:
-            raise Interrupted(_stopped(kind, done), result)
-        return result
-
 
 def _params(sampling: Sampling, **others: object) -> dict[str, object]:
     params = {key: value for key, value in asdict(sampling).items() if key != "seed"}
@@ -506,14 +415,3 @@ def _needed(data: object, verb: str) -> object:
     if data is None:
         raise DataError(f"{verb} needs a table: add --data NAME, a frame, list of dicts or a path.")
     return data
-
-
-def _parents(model: Loaded) -> list[str]:
-    """Return the run that made a tuned model: its folder bears the id."""
-    return [model.spec.path.name] if model.spec.kind == "tuned" and model.spec.path else []
-
-
-def _stopped(kind: str, done: Any) -> str:
-    if kind == "finetune":
-        return "Stopped. The best weights so far are saved and loaded."
-    return f"Stopped after {done.done:,} of {done.total:,}. What was done is kept in the result."
