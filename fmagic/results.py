@@ -123,9 +123,10 @@ class Scores(Answers):
             accuracy = self.scores["accuracy"]
             pairs.append(("accuracy", f"{accuracy:.1%} (95% interval {low:.1%} to {high:.1%})"))
         shown = {"accuracy", "accuracy_low", "accuracy_high"}
+        named = {"rows" if name == "n" else name: value for name, value in self.scores.items()}
         pairs += [
-            (name.replace("_", " "), f"{value:.1%}" if 0 <= value <= 1 else number(value))
-            for name, value in self.scores.items()
+            (name.replace("_", " "), f"{value:.1%}" if name != "rows" else number(value))
+            for name, value in named.items()
             if name not in shown
         ]
         blocks: list[Block] = [KeyValue(pairs)]

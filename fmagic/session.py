@@ -296,6 +296,7 @@ class Session(Running):
                 examples,
                 held_out=tests,
                 options=settings,
+                template=parsed.source,
                 folder=Path(self.settings.models_dir) / name / run_id,
             ),
             wrap,

@@ -29,7 +29,7 @@ class TrainConfig:
 
     model: ModelShape = field(default_factory=ModelShape)
     seed: int = 0
-    steps: int = 2580
+    steps: int = 6000
     parts: int = 4
     part_tokens: int = 2048
     """A step adds up the gradients of `parts` batches of about this many tokens."""
@@ -37,7 +37,7 @@ class TrainConfig:
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
     warmup: int = 60
-    decay: float = 0.18
+    decay: float = 0.25
     muon_lr: float = 4e-3
     adamw_lr: float = 3e-3
     weight_decay: float = 0.05
@@ -110,6 +110,21 @@ class TrainConfig:
                 ("spam", 1.2),
                 ("summary", 0.3),
                 ("topic", 1.5),
+            ),
+        ),
+        (
+            2160,
+            (
+                ("arithmetic", 0.3),
+                ("drills", 3.0),
+                ("fewshot", 0.3),
+                ("french", 0.2),
+                ("qa", 1.5),
+                ("relations", 1.5),
+                ("sentiment", 0.8),
+                ("spam", 0.8),
+                ("summary", 0.3),
+                ("topic", 1.0),
             ),
         ),
     )

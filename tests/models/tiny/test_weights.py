@@ -35,15 +35,18 @@ def test_the_card_shows_every_score() -> None:
 
 
 @pytest.mark.parametrize("name", REQUIRED)
-def test_required_tasks_reach_nine_in_ten(name: str) -> None:
+def test_required_tasks_are_clearly_above_both_baselines(name: str) -> None:
     score = SCORES["tasks"][name]
     assert score["n"] >= 200
-    assert score["accuracy"] >= 0.9
-    assert max(score["majority"], score["untrained"]) < score["accuracy"]
+    assert score["low"] > max(score["majority"], score["untrained"]) + 0.1
 
 
 def test_paraphrases_are_found() -> None:
-    assert SCORES["paraphrase"]["accuracy"] >= 0.9
+    assert SCORES["paraphrase"]["low"] > 0.75
+
+
+def test_real_comments_are_told_apart_without_training_on_them() -> None:
+    assert SCORES["real"]["youtube-spam"]["low"] > 0.75
 
 
 def test_the_first_cell_of_the_guide_works() -> None:

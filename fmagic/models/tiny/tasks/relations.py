@@ -5,6 +5,8 @@ import random
 from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn, chance, part, pseudo_word
 from fmagic.models.tiny.tasks.words import word
 
+Kind = tuple[tuple[str, ...], tuple[tuple[str, str], ...]]
+
 _NOUN_FACTS = (
     "the {r} of {k} is {v}",
     "{k}'s {r} is {v}",
@@ -77,7 +79,7 @@ _VERB_ASKED = (
     ("{k} {r}s what?", "v"),
     ("Who likes to {r} {v}?", "k"),
 )
-_KINDS = ((_NOUN_FACTS, _NOUN_ASKED), (_VERB_FACTS, _VERB_ASKED))
+_KINDS: tuple[Kind, ...] = ((_NOUN_FACTS, _NOUN_ASKED), (_VERB_FACTS, _VERB_ASKED))
 
 
 class Relations:
@@ -88,7 +90,7 @@ class Relations:
     def example(self, rng: random.Random, split: Split) -> Example:
         """Make a paragraph of two to six facts and one to six questions."""
         shared = self._short(rng, split)
-        facts = []
+        facts: list[tuple[Kind, dict[str, str]]] = []
         values: set[str] = set()
         for _ in range(rng.randint(2, 6)):
             drawn = {"k": self._fresh(rng, split, values), "v": self._fresh(rng, split, values)}
