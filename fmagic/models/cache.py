@@ -57,6 +57,14 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no t
         self.keys, self.values = keys, values
         self.is_initialized = True
 
+    def fill(self, keys: Sequence[torch.Tensor], values: Sequence[torch.Tensor]) -> None:
+        """Hold these rows below each other, padded on the left, with room for more tokens."""
+        tokens = max(part.shape[2] for part in keys)
+        self.dtype, self.device = keys[0].dtype, keys[0].device
+        self._buffers = [_stacked(parts, tokens) for parts in (keys, values)]
+        self.keys, self.values = (buffer[:, :, :tokens] for buffer in self._buffers)
+        self.is_initialized = True
+
     def _grow(self, tokens: int, filled: int) -> None:
         grown = []
         for buffer in self._buffers:
@@ -113,14 +121,13 @@ def repeat(cache: Cache, times: int) -> Cache:
     return copy
 
 
-def join(first: Cache, second: Cache) -> None:
-    """Add the rows of `second` below those of `first`, all ending at the same column."""
-    for one, other in zip(first.layers, second.layers, strict=True):
-        tokens = max(one.keys.shape[2], other.keys.shape[2])
-        one.assign(
-            torch.cat([_pad_left(one.keys, tokens), _pad_left(other.keys, tokens)]),
-            torch.cat([_pad_left(one.values, tokens), _pad_left(other.values, tokens)]),
-        )
+def join(caches: Sequence[Cache]) -> Cache:
+    """Return the rows of all caches below each other, all ending at the same column."""
+    joined = Cache(layers=[GrowingLayer() for _ in caches[0].layers])
+    for place, layer in enumerate(joined.layers):
+        parts = [cache.layers[place] for cache in caches]
+        layer.fill([part.keys for part in parts], [part.values for part in parts])
+    return joined
 
 
 def keep(cache: Cache, rows: Sequence[int], first_column: int) -> None:
@@ -133,7 +140,15 @@ def keep(cache: Cache, rows: Sequence[int], first_column: int) -> None:
         )
 
 
-def _pad_left(states: torch.Tensor, tokens: int) -> torch.Tensor:
-    missing = tokens - states.shape[2]
-    # Zeros and not garbage: a masked column is multiplied by zero, and 0 * NaN is NaN.
-    return torch.nn.functional.pad(states, (0, 0, missing, 0)) if missing else states
+def _stacked(parts: Sequence[torch.Tensor], tokens: int) -> torch.Tensor:
+    _, heads, _, size = parts[0].shape
+    rows = sum(part.shape[0] for part in parts)
+    buffer = parts[0].new_empty((rows, heads, tokens + SMALLEST_BUFFER, size))
+    first = 0
+    for part in parts:
+        last, start = first + part.shape[0], tokens - part.shape[2]
+        # Zeros and not garbage: a masked column is multiplied by zero, and 0 * NaN is NaN.
+        buffer[first:last, :, :start] = 0
+        buffer[first:last, :, start:tokens] = part
+        first = last
+    return buffer

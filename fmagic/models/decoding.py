@@ -65,20 +65,26 @@ class Batch:
     logits: torch.Tensor
     padded: bool
 
-    def add(self, other: Batch) -> None:
-        """Take in the rows of another batch."""
-        join(self.cache, other.cache)
-        columns = max(self.mask.shape[1], other.mask.shape[1])
-        self.mask = torch.cat(
+    @classmethod
+    def of(cls, parts: Sequence[Batch]) -> Batch:
+        """Return one batch with the rows of several."""
+        if len(parts) == 1:
+            return parts[0]
+        columns = max(part.mask.shape[1] for part in parts)
+        mask = torch.cat(
             [
-                torch.nn.functional.pad(mask, (columns - mask.shape[1], 0))
-                for mask in (self.mask, other.mask)
+                torch.nn.functional.pad(part.mask, (columns - part.mask.shape[1], 0))
+                for part in parts
             ]
         )
-        self.lengths = torch.cat([self.lengths, other.lengths])
-        self.logits = torch.cat([self.logits, other.logits])
-        self.rows += other.rows
-        self.padded = not bool(self.mask.all())
+        return cls(
+            rows=[row for part in parts for row in part.rows],
+            cache=join([part.cache for part in parts]),
+            mask=mask,
+            lengths=torch.cat([part.lengths for part in parts]),
+            logits=torch.cat([part.logits for part in parts]),
+            padded=not bool(mask.all()),
+        )
 
     def select(self, places: list[int]) -> None:
         """Keep only these rows, and no column that is padding for all of them."""
@@ -158,19 +164,14 @@ class Decoder:
         waiting = deque(
             sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
         )
-        batch: Batch | None = None
-        while waiting or batch is not None:
+        parts: list[Batch] = []
+        while waiting or parts:
             while waiting and (
-                group := self._next_group(waiting, prompts, batch, prefix, sampling)
+                group := self._next_group(waiting, prompts, parts, prefix, sampling)
             ):
-                read = self.read(
-                    [self.row(i, prompts[i], sampling, first_row + i) for i in group], prefix
-                )
-                if batch is None:
-                    batch = read
-                else:
-                    batch.add(read)
-            assert batch is not None  # an empty batch reads a group first
+                rows = [self.row(i, prompts[i], sampling, first_row + i) for i in group]
+                parts.append(self.read(rows, prefix))
+            batch = Batch.of(parts)
             tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
             staying = []
             for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
@@ -181,9 +182,9 @@ class Decoder:
                         yield row.index, text, None
                 else:
                     yield row.index, text, row.completion(finish)
-            if not staying:
-                batch = None
-            else:
+            parts = []
+            if staying:
+                parts = [batch]
                 if len(staying) < len(batch.rows):
                     batch.select(staying)
                     tokens = tokens[torch.tensor(staying, device=tokens.device)]
@@ -215,16 +216,17 @@ class Decoder:
         self,
         waiting: deque[int],
         prompts: Sequence[Sequence[int]],
-        batch: Batch | None,
+        parts: Sequence[Batch],
         prefix: Prefix,
         sampling: Sampling,
     ) -> list[int]:
         """Take the next rows to read together off `waiting`; none if there is too little room."""
         longest = len(prompts[waiting[0]])
-        rows = len(batch.rows) if batch else 0
-        columns = max(longest, batch.mask.shape[1] if batch else 0) + sampling.max_tokens
+        rows = sum(len(part.rows) for part in parts)
+        widest = max((part.mask.shape[1] for part in parts), default=0)
+        columns = max(longest, widest) + sampling.max_tokens
         room = min(MOST_ROWS, 4 * self.batch_tokens // columns) - rows
-        if batch is not None and room < min(len(waiting), MOST_ROWS // 4):
+        if parts and room < min(len(waiting), MOST_ROWS // 4):
             return []
         fresh = longest - prefix.length
         most = max(1, min(room, self.batch_tokens // fresh))
