@@ -29,7 +29,7 @@ class TrainConfig:
 
     model: ModelShape = field(default_factory=ModelShape)
     seed: int = 0
-    steps: int = 6000
+    steps: int = 4800
     parts: int = 4
     part_tokens: int = 2048
     """A step adds up the gradients of `parts` batches of about this many tokens."""
@@ -37,7 +37,7 @@ class TrainConfig:
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
     warmup: int = 60
-    decay: float = 0.25
+    decay: float = 0.4
     muon_lr: float = 4e-3
     adamw_lr: float = 3e-3
     weight_decay: float = 0.05
@@ -50,6 +50,8 @@ class TrainConfig:
     """Share of the prompt's tokens that are predicted too."""
     prompt_weight: float = 0.1
     """Weight of such a token; an answer of n tokens has n ** -0.5 for each."""
+    first_weight: float = 1.6
+    """Factor on the weight of an answer's first token, which says where in the prompt to copy from."""
     label_weight: float = 2.5
     """Factor on the weights of answers that are labels: each is two tokens long, and all that
     the model learns about the meaning of a text comes from them."""
@@ -113,29 +115,33 @@ class TrainConfig:
             ),
         ),
         (
-            2160,
+            2580,
             (
-                ("arithmetic", 0.3),
-                ("drills", 3.0),
-                ("fewshot", 0.3),
-                ("french", 0.2),
-                ("qa", 1.5),
-                ("relations", 1.5),
-                ("sentiment", 0.8),
-                ("spam", 0.8),
-                ("summary", 0.3),
-                ("topic", 1.0),
+                ("arithmetic", 0.35),
+                ("drills", 0.7),
+                ("extraction", 1.6),
+                ("fewshot", 0.35),
+                ("french", 0.35),
+                ("qa", 5.0),
+                ("relations", 1.0),
+                ("spam", 0.9),
+                ("summary", 0.35),
+                ("topic", 1.4),
             ),
         ),
     )
     """From which step on which tasks have another share of the tokens than 1. Copying comes
     first, since all else that quotes its prompt rests on it."""
+    average: float = 0.6
+    """Share of the new weights where a training goes on from a finished model, see `average`."""
     pairs: int = 128
-    pairs_every: int = 6
+    pairs_every: int = 5
     pairs_from: int = 240
-    pairs_weight: float = 0.5
+    pairs_weight: float = 1.0
+    pairs_thinned: float = 0.4
+    """Share of their texts that lose some words, so that no sentence is known by heart."""
     temperature: float = 0.05
-    checkpoint_every: int = 240
+    checkpoint_every: int = 120
 
     def as_dict(self) -> dict[str, Any]:
         """Return the settings as plain nested dicts."""

@@ -18,6 +18,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
+from fmagic.models.tiny.tasks.classification import thin
 from fmagic.models.tiny.tokenizer import ASSISTANT, END, PAD, SYSTEM, USER, messages
 
 if TYPE_CHECKING:
@@ -133,8 +134,16 @@ class BatchMaker:
                 ids += [self._role[message["role"]], *piece]
                 learnt = message["role"] == "assistant" and shown <= 0
                 shown -= message["role"] == "assistant"
-                answer += [0.0, *[factor * len(piece) ** -0.5 if learnt else 0.0] * len(piece)]
+                answer += [
+                    0.0,
+                    *(self._weights(len(piece), factor) if learnt else [0.0] * len(piece)),
+                ]
             yield _Row(ids, answer)
+
+    def _weights(self, length: int, factor: float) -> list[float]:
+        """Return the weights of an answer's tokens; the first one decides what is copied."""
+        rest = factor * length**-0.5
+        return [rest * self.config.first_weight ** (not i and length > 1) for i in range(length)]
 
     def _batch(self, rng: random.Random, rows: list[_Row]) -> Batch:
         config = self.config
@@ -159,6 +168,9 @@ class BatchMaker:
     def _pairs(self, rng: random.Random) -> NDArray[np.int64]:
         drawn = [paraphrase.pair(rng, "train") for _ in range(self.config.pairs)]
         flat = [first for first, _ in drawn] + [second for _, second in drawn]
+        flat = [
+            thin(rng, text) if rng.random() < self.config.pairs_thinned else text for text in flat
+        ]
         encoded = [e.ids for e in self.tokenizer.encode_batch(flat, add_special_tokens=False)]
         length = -(-max(len(ids) for ids in encoded) // 16) * 16
         padded = np.full((len(encoded), length), self._pad, dtype=np.int64)

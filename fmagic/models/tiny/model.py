@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import copy
 import json
 from typing import TYPE_CHECKING
 
+from fmagic.models.precision import has_fast_bfloat16
 from fmagic.models.tiny.wiring import wire_copying
 
 if TYPE_CHECKING:
@@ -38,13 +40,19 @@ def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast, seed: int) 
         eos_token_id=tokenizer.eos_token_id,
         pad_token_id=tokenizer.pad_token_id,
     )
-    # Eager attention is faster than the fused one on a CPU at these lengths.
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
         wire_copying(model)
-    model.set_attn_implementation("eager")
     return model
+
+
+def number_type(device: str) -> torch.dtype:
+    """Return bfloat16 where it is faster than float32."""
+    import torch
+
+    fast = device != "cpu" or has_fast_bfloat16()
+    return torch.bfloat16 if fast else torch.float32
 
 
 def language_loss(model: LlamaForCausalLM, batch: Batch) -> Tensor:
@@ -109,7 +117,7 @@ def save_model(model: LlamaForCausalLM, tokenizer: PreTrainedTokenizerFast, fold
     import torch
     from transformers import GenerationConfig
 
-    model.to(torch.bfloat16).save_pretrained(folder)
+    copy.deepcopy(model).to(torch.bfloat16).save_pretrained(folder)
     GenerationConfig(
         do_sample=False,
         eos_token_id=tokenizer.eos_token_id,

@@ -20,7 +20,7 @@ from typing import TYPE_CHECKING, Any
 from fmagic.models.tiny import metrics
 from fmagic.models.tiny.card import write_card
 from fmagic.models.tiny.config import ModelShape
-from fmagic.models.tiny.model import mean_pooled, new_model
+from fmagic.models.tiny.model import mean_pooled, new_model, number_type
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
 from fmagic.models.tiny.tasks.base import Example, Turn
 from fmagic.models.tiny.tokenizer import messages
@@ -177,14 +177,14 @@ def score(
         tasks: names of tasks; all by default.
         baselines: measure an untrained model too.
     """
-    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
-    model = AutoModelForCausalLM.from_pretrained(folder).eval()
+    dtype = number_type("cpu")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
     untrained = None
     if baselines:
-        untrained = new_model(ModelShape(), tokenizer, seed=0).to(torch.bfloat16).eval()
+        untrained = new_model(ModelShape(), tokenizer, seed=0).to(dtype).eval()
     scores: dict[str, Any] = {
         "weights_sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "parameters": model.num_parameters(),

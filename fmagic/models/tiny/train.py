@@ -19,9 +19,11 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from safetensors.torch import load_file
+
 from fmagic.models.tiny.config import TrainConfig
 from fmagic.models.tiny.data import stream
-from fmagic.models.tiny.model import language_loss, new_model, pair_loss, save_model
+from fmagic.models.tiny.model import language_loss, new_model, number_type, pair_loss, save_model
 from fmagic.models.tiny.optimizer import MasterOptimizer, rate
 from fmagic.models.tiny.score import score, write
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
@@ -65,6 +67,7 @@ def train(
     *,
     device: str = "cpu",
     resume: bool = False,
+    start: Path | None = None,
     minutes: float | None = None,
     stop_after: int | None = None,
 ) -> LlamaForCausalLM:
@@ -75,20 +78,33 @@ def train(
         folder: where tokenizer, checkpoint and weights go.
         device: "cpu" or "cuda".
         resume: go on from the checkpoint in `folder`.
+        start: a finished model to go on from, with its tokenizer: its steps count, the learning
+            rates rise once more, and the optimizer begins afresh.
         minutes: end after this time in place of `config.steps`; not repeatable.
         stop_after: leave after this step with a checkpoint, as if interrupted.
     """
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    tokenizer = _load_tokenizer(folder) if resume else make_tokenizer(config, folder)
-    model = new_model(config.model, tokenizer, config.seed).to(device, torch.bfloat16)
+    if start is not None and not resume:
+        _load_tokenizer(start).save_pretrained(folder)
+    elif not resume:
+        make_tokenizer(config, folder)
+    tokenizer = _load_tokenizer(folder)
+    model = new_model(config.model, tokenizer, config.seed)
+    begun = first = 0
+    seconds = 0.0
+    if start is not None and not resume:
+        model.load_state_dict(load_file(start / "model.safetensors"), strict=False)
+        begun = first = _steps_of(start)
+    model.to(device, number_type(device))
+    # In bfloat16 the fused attention is the slower one on a CPU at these lengths.
+    model.set_attn_implementation("eager" if model.dtype == torch.bfloat16 else "sdpa")
     optimizer = MasterOptimizer(model, config)
-    first, seconds = 0, 0.0
     if resume:
         state = torch.load(folder / CHECKPOINT, map_location=device, weights_only=True)
         optimizer.load_state_dict(state["optimizer"])
-        first, seconds = state["step"], state["seconds"]
+        begun, first, seconds = state["begun"], state["step"], state["seconds"]
     steps = config.steps if minutes is None else 10**7
     started = time.monotonic() - seconds
     progress = _Progress()
@@ -96,23 +112,45 @@ def train(
     with _threads(config, device) as pool:
         for step, made in enumerate(stream(config, folder, first, steps), first):
             spent = time.monotonic() - started
-            done = step / steps if minutes is None else spent / (60 * minutes)
+            past = step - begun
+            done = past / (steps - begun) if minutes is None else spent / (60 * minutes)
             if done >= 1 or (stop_after is not None and step >= stop_after):
                 break
             losses, gradients = _learn(model, made, config, pool)
-            norm = optimizer.step(gradients, rate(config, done, step), pool)
+            norm = optimizer.step(gradients, rate(config, done, past), pool)
             last = step + 1
             progress.add(made, losses)
             if last % LOG_EVERY == 0:
                 log.info("step %d norm %.2f %s", last, norm, progress.line())
                 progress = _Progress()
             if last % config.checkpoint_every == 0:
-                _checkpoint(optimizer, folder, last, time.monotonic() - started)
+                _checkpoint(optimizer, folder, begun, last, time.monotonic() - started)
                 save_model(model, tokenizer, folder)
-    _checkpoint(optimizer, folder, last, time.monotonic() - started)
+    _checkpoint(optimizer, folder, begun, last, time.monotonic() - started)
+    if start is not None:
+        average(model, start, config.average)
     save_model(model, tokenizer, folder)
     _record(config, folder, last, time.monotonic() - started, device)
     return model
+
+
+def average(model: LlamaForCausalLM, start: Path, share: float) -> None:
+    """Mix the weights that were learned with those from which the training went on.
+
+    The mean of the two generalises better than either where the later training was short
+    (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models").
+
+    Args:
+        model: is changed.
+        start: folder of the earlier model.
+        share: of the new weights; the rest is of the earlier ones.
+    """
+    import torch
+
+    earlier = load_file(start / "model.safetensors")
+    with torch.no_grad():
+        for name, weight in model.named_parameters():
+            weight.lerp_(earlier[name].to(weight), 1 - share)
 
 
 def _record(config: TrainConfig, folder: Path, steps: int, seconds: float, device: str) -> None:
@@ -189,11 +227,25 @@ def _load_tokenizer(folder: Path) -> PreTrainedTokenizerFast:
     return PreTrainedTokenizerFast.from_pretrained(folder)
 
 
-def _checkpoint(optimizer: MasterOptimizer, folder: Path, step: int, seconds: float) -> None:
+def _steps_of(folder: Path) -> int:
+    """Return how many steps a finished model has learnt."""
+    steps = json.loads((folder / "training.json").read_text(encoding="utf-8"))["steps"]
+    return int(steps)
+
+
+def _checkpoint(
+    optimizer: MasterOptimizer, folder: Path, begun: int, step: int, seconds: float
+) -> None:
     import torch
 
+    state = {
+        "optimizer": optimizer.state_dict(),
+        "begun": begun,
+        "step": step,
+        "seconds": seconds,
+    }
     new = folder / f"{CHECKPOINT}.new"
-    torch.save({"optimizer": optimizer.state_dict(), "step": step, "seconds": seconds}, new)
+    torch.save(state, new)
     new.replace(folder / CHECKPOINT)
 
 
@@ -206,6 +258,7 @@ def main(argv: list[str] | None = None) -> None:
     length.add_argument("--minutes", type=float, help="time to train; not repeatable")
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
+    parser.add_argument("--start", type=Path, help="folder of a finished model to go on from")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -213,7 +266,12 @@ def main(argv: list[str] | None = None) -> None:
         TrainConfig(), seed=options.seed, steps=options.steps or TrainConfig().steps
     )
     train(
-        config, options.out, device=options.device, resume=options.resume, minutes=options.minutes
+        config,
+        options.out,
+        device=options.device,
+        resume=options.resume,
+        start=options.start,
+        minutes=options.minutes,
     )
     write(score(options.out), options.out)
 

@@ -1,6 +1,7 @@
 """Training a very small model: it learns, it resumes to the same bits, it can be loaded."""
 
 import dataclasses
+import json
 import logging
 from pathlib import Path
 
@@ -9,8 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fmagic.models.tiny.config import ModelShape, TrainConfig
-from fmagic.models.tiny.optimizer import rate
-from fmagic.models.tiny.train import train
+from fmagic.models.tiny.optimizer import orthogonal, rate
+from fmagic.models.tiny.train import average, train
 
 SMALL = TrainConfig(
     model=ModelShape(vocabulary=512, width=32, layers=2, heads=2, kv_heads=1, mlp=64),
@@ -47,6 +48,44 @@ def test_steps_may_be_added_before_the_decay(trained: Path, tmp_path: Path) -> N
     train(SMALL, tmp_path, resume=True)
     weights = "model.safetensors"
     assert (tmp_path / weights).read_bytes() == (trained / weights).read_bytes()
+
+
+def test_a_finished_model_is_gone_on_from_and_resumes_to_the_same_bits(
+    trained: Path, tmp_path: Path
+) -> None:
+    longer = dataclasses.replace(SMALL, steps=80)
+    train(longer, tmp_path / "whole", start=trained)
+    train(longer, tmp_path / "broken", start=trained, stop_after=63)
+    train(longer, tmp_path / "broken", start=trained, resume=True)
+    weights = (tmp_path / "whole/model.safetensors").read_bytes()
+    assert weights == (tmp_path / "broken/model.safetensors").read_bytes()
+    assert weights != (trained / "model.safetensors").read_bytes()
+    record = json.loads((tmp_path / "whole/training.json").read_text(encoding="utf-8"))
+    assert record["steps"] == 80
+    assert (tmp_path / "whole/tokenizer.json").read_bytes() == (
+        trained / "tokenizer.json"
+    ).read_bytes()
+
+
+def test_weights_are_mixed_with_the_earlier_ones(trained: Path) -> None:
+    model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.float32)
+    before = model.model.norm.weight.detach().clone()
+    with torch.no_grad():
+        model.model.norm.weight.add_(1)
+    average(model, trained, 0.25)
+    assert torch.allclose(model.model.norm.weight, before + 0.25)
+
+
+@pytest.mark.parametrize("shape", [(16, 16), (16, 40), (40, 16)])
+def test_orthogonal_keeps_directions_and_evens_out_their_lengths(shape: tuple[int, int]) -> None:
+    generator = torch.Generator().manual_seed(0)
+    u, _, v = torch.linalg.svd(torch.randn(shape, generator=generator), full_matrices=False)
+    lengths = torch.linspace(0.2, 3, len(u[0]))
+    found = orthogonal(u * lengths @ v, torch.float32)
+    between = u.T @ found @ v.T
+    assert torch.allclose(between, between.diag().diag(), atol=1e-3)
+    assert between.diag().min() > 0.6
+    assert between.diag().max() < 1.3
 
 
 def test_the_loss_falls(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:

@@ -10,7 +10,7 @@ from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
 SEVERAL_TURNS = 0.65
 """Share of conversations with several texts under the same instruction."""
 
-THINNED = 0.4
+THINNED = 0.2
 """Share of training texts that lose some of their words, so that none is known by heart."""
 _KEPT = frozenset(("no", "not", "never", "nothing", "without", "but", "less", "nobody", "only"))
 """Words that may turn the meaning round; so may those with an apostrophe."""

@@ -9,6 +9,8 @@ from fmagic.models.tiny.tasks import values
 from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
 
 _UNKNOWN = "unknown"
+_COUNTS = (1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5)
+"""Numbers of facts in a paragraph, as often as they are drawn."""
 _SUBJECT = "person"
 _SLOT = re.compile(r"\{([a-z_]+(?:#\d+)?)\}")
 
@@ -22,7 +24,7 @@ class _Fact:
 
 
 class QuestionAnswering:
-    """Paragraphs of two to six facts, asked about in one or several turns."""
+    """Paragraphs of one to five facts, asked about in one or several turns."""
 
     name: ClassVar[str] = "qa"
 
@@ -33,12 +35,12 @@ class QuestionAnswering:
 
     def example(self, rng: random.Random, split: Split) -> Example:
         """Make a paragraph and questions about it."""
-        facts = self._facts(rng, split, rng.choice((1, 2, 2, 3, 3, 4, 4, 5, 6)))
+        facts = self._facts(rng, split, rng.choice(_COUNTS))
         text = " ".join(fact.text for fact in facts)
         if values.chance(rng, 0.06):
             return self._maybe_unknown(rng, split, facts, text)
-        several = values.chance(rng, 0.7)
-        count = rng.randint(2, 7) if several else 1
+        several = values.chance(rng, 0.8)
+        count = rng.randint(3, 10) if several else 1
         choices = [pair for fact in facts for pair in fact.questions]
         rng.shuffle(choices)
         asked = list(dict(choices[:count]).items())
