@@ -168,7 +168,7 @@ def test_lora_learns_is_saved_and_loads_as_a_new_model(
 
 @pytest.mark.parametrize(
     "architecture",
-    ["gpt2", "gemma3_text", "phi3", "opt", "bloom", "falcon", "mamba", "t5", "bart"],
+    ["gpt2", "gemma3_text", "phi3", "phimoe", "opt", "bloom", "falcon", "mamba", "t5", "bart"],
 )
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_every_architecture_starts_at_its_own_loss_and_learns(

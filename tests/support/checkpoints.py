@@ -77,6 +77,11 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "mistral": ("AutoModelForCausalLM", {**_GROUPED, "sliding_window": 32}),
     "gemma3_text": ("AutoModelForCausalLM", {**_GROUPED, "head_dim": 16, "sliding_window": 32}),
     "phi3": ("AutoModelForCausalLM", _GROUPED),
+    # Its routers are linear layers that return two tensors.
+    "phimoe": (
+        "AutoModelForCausalLM",
+        {**_GROUPED, "num_local_experts": 4, "num_experts_per_tok": 2},
+    ),
     "gpt2": ("AutoModelForCausalLM", _GPT2),
     "gpt_neox": ("AutoModelForCausalLM", _COMMON),
     "opt": ("AutoModelForCausalLM", {**_COMMON, "ffn_dim": 128, "word_embed_proj_dim": 64}),

@@ -85,7 +85,7 @@ def whole_copy(network: Any) -> Any:
 def with_adapter(network: Any, options: FinetuneOptions, *, kind: str, name: str) -> Any:
     """Return a copy that shares the weights of `network` and has new LoRA layers to learn.
 
-    Every linear layer but the output head gets one. The second matrix of each starts at zero, so
+    Every linear layer but the output head and the routers of experts gets one. The second matrix of each starts at zero, so
     the copy begins with the answers of the base (Hu et al. 2021, arXiv:2106.09685).
 
     Raises:
@@ -101,15 +101,24 @@ def with_adapter(network: Any, options: FinetuneOptions, *, kind: str, name: str
             "target_modules": "all-linear",
             "task_type": TASKS[kind],
         }
+        # Some routers are linear layers that return more than one tensor (Phi-MoE, Llama 4).
+        routers = [
+            name
+            for name, layer in network.named_modules()
+            if type(layer).__name__.endswith("Router")
+        ]
         try:
-            return get_peft_model(share(network), LoraConfig(**settings))
+            return get_peft_model(
+                share(network), LoraConfig(**settings, exclude_modules=routers or None)
+            )
         except ValueError as error:
             # Mamba multiplies with the weight of this layer behind the layer's back.
             if "out_proj" not in str(error):
                 raise _unfit(name, error) from None
         try:
             return get_peft_model(
-                share(network), LoraConfig(**settings, exclude_modules=["out_proj", "conv1d"])
+                share(network),
+                LoraConfig(**settings, exclude_modules=["out_proj", "conv1d", *routers]),
             )
         except ValueError as error:
             raise _unfit(name, error) from None
