@@ -19,27 +19,43 @@ if TYPE_CHECKING:
     from fmagic.session import Session
 
     _typed = cast("Session", None)
+    diff_runs = _typed.diff_runs
     doctor = _typed.doctor
     embed = _typed.embed
     evaluate = _typed.evaluate
+    export_runs = _typed.export_runs
     finetune = _typed.finetune
     load = _typed.load
     models = _typed.models
+    note_run = _typed.note_run
+    plot_runs = _typed.plot_runs
     prompt = _typed.prompt
+    recover_runs = _typed.recover_runs
+    rerun = _typed.rerun
     runs = _typed.runs
+    show_run = _typed.show_run
     status = _typed.status
+    tag_run = _typed.tag_run
     unload = _typed.unload
 
 FUNCTIONS = (
+    "diff_runs",
     "doctor",
     "embed",
     "evaluate",
+    "export_runs",
     "finetune",
     "load",
     "models",
+    "note_run",
+    "plot_runs",
     "prompt",
+    "recover_runs",
+    "rerun",
     "runs",
+    "show_run",
     "status",
+    "tag_run",
     "unload",
 )
 __all__ = ["FUNCTIONS", "get_session", "load_ipython_extension", *FUNCTIONS]  # noqa: PLE0604 - FUNCTIONS holds strings

@@ -1,4 +1,7 @@
-"""The `fmagic` command: `demo` runs the quickstart, `doctor` checks the installation."""
+"""The `fmagic` command.
+
+`demo` runs the quickstart, `doctor` checks the installation, `runs` reads a notebook's log.
+"""
 
 from __future__ import annotations
 
@@ -29,8 +32,15 @@ def main(arguments: Sequence[str] | None = None) -> int:
         help="where the executed notebook and its HTML copy go (default: %(default)s)",
     )
     verbs.add_parser("doctor", help="check the installation and say what to mend")
+    runs = verbs.add_parser("runs", help="list the runs that a notebook file holds")
+    runs.add_argument("notebook", type=Path, metavar="NOTEBOOK.ipynb")
+    form = runs.add_mutually_exclusive_group()
+    form.add_argument("--json", action="store_true", help="one record a line, as JSON")
+    form.add_argument("--csv", action="store_true", help="one row a run, as CSV")
     values = parser.parse_args(arguments)
     try:
+        if values.verb == "runs":
+            return _runs(values.notebook, "jsonl" if values.json else "csv" if values.csv else None)
         return _demo(values.out) if values.verb == "demo" else _doctor()
     except FmagicError as error:
         print(f"fmagic: {error}", file=sys.stderr)  # noqa: T201 - the command's own output
@@ -45,6 +55,22 @@ def _doctor() -> int:
     view = Session().doctor()
     print(view)  # noqa: T201 - the command's own output
     return int(any(check.verdict == "bad" for check in view.data))
+
+
+def _runs(notebook: Path, form: str | None) -> int:
+    """List the runs of a notebook: its outputs, its metadata, and the journals of this folder."""
+    from fmagic.errors import LogError
+    from fmagic.runs.exporters import text_of
+    from fmagic.session import Session
+
+    found = Session().runs(notebook)
+    if form is None:
+        print(found)  # noqa: T201 - the command's own output
+    elif not found:
+        raise LogError(f"{notebook.name} holds no runs.")
+    else:
+        sys.stdout.write(text_of(form, list(found)))
+    return 0
 
 
 def _demo(folder: Path) -> int:

@@ -46,6 +46,9 @@ class Front(Protocol):
     def variables(self) -> Mapping[str, object]:
         """Return the user's variables."""
 
+    def put_cell(self, source: str) -> bool:
+        """Put a new cell below the running one; return whether that can be done here."""
+
     def watch(self) -> Watch:
         """Return someone to watch an operation."""
 
@@ -77,6 +80,10 @@ class Script:
     def variables(self) -> Mapping[str, object]:
         """Return nothing: a script hands its values over."""
         return {}
+
+    def put_cell(self, source: str) -> bool:  # noqa: ARG002 - there is no place for it
+        """Put nothing anywhere."""
+        return False
 
     def watch(self) -> Watch:
         """Watch nothing."""

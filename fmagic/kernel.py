@@ -24,12 +24,14 @@ def session() -> Session:
 
 def register(shell: Any) -> None:
     """Add the magics and the settings to a shell."""
+    from fmagic.completion import register as register_completion
     from fmagic.magics import register as register_magics
 
     settings = _settings(shell)
     if settings not in shell.configurables:
         shell.configurables.append(settings)  # where %config looks
     register_magics(shell, lambda: _session(shell))
+    register_completion(shell, lambda: _session(shell))
 
 
 # A cache is no state of ours to manage: a shell is made once and lives as long as its process.

@@ -153,6 +153,11 @@ class Notebook:
             if not name.startswith("_") and name not in hidden
         }
 
+    def put_cell(self, source: str) -> bool:
+        """Put a new cell below the running one, as `%load` does."""
+        self._shell.set_next_input(source)
+        return True
+
     def watch(self) -> Watch:
         """Return a display for an operation."""
         from fmagic.drive import Unwatched

@@ -235,11 +235,57 @@ class View:
         return self._block.html()
 
 
-class Runs(Sequence["RunRecord"]):
-    """Records of runs, oldest first, shown as a table."""
+class Recorded(View):
+    """A run as the log has it now, with its record in the output.
+
+    Attributes:
+        data: the record.
+    """
+
+    def __init__(self, record: RunRecord, block: Block | None = None) -> None:
+        super().__init__(block or card(record), record)
+
+    def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
+        return bundle(self.data, self._block)
+
+
+class Recovered(View):
+    """Runs that are brought back into the notebook: the record of each becomes an output.
+
+    Attributes:
+        data: the records, oldest first.
+    """
 
     def __init__(self, records: Sequence[RunRecord]) -> None:
+        text = "Nothing to bring back: all runs of the journal are in the notebook."
+        super().__init__(table(records) if records else Text(text, tone="muted"), list(records))
+
+    def _ipython_display_(self) -> None:
+        from IPython.display import display
+
+        display({"text/plain": repr(self), "text/html": self._repr_html_()}, raw=True)  # type: ignore[no-untyped-call]  # IPython has it without types
+        for record in self.data:
+            display(bundle(record, card(record)), raw=True)  # type: ignore[no-untyped-call]  # as above
+
+
+class Runs(Sequence["RunRecord"]):
+    """Records of runs, shown as a table.
+
+    Args:
+        records: in the order in which they are shown.
+        stale: why runs are stale, by id.
+        sort: the metric by which they were sorted.
+    """
+
+    def __init__(
+        self,
+        records: Sequence[RunRecord],
+        stale: Mapping[str, Sequence[str]] | None = None,
+        sort: str | None = None,
+    ) -> None:
         self._records = list(records)
+        self._stale = dict(stale or {})
+        self._sort = sort
 
     def __len__(self) -> int:
         return len(self._records)
@@ -250,18 +296,24 @@ class Runs(Sequence["RunRecord"]):
     def __getitem__(self, place: slice) -> Runs: ...
     def __getitem__(self, place: int | slice) -> RunRecord | Runs:
         if isinstance(place, slice):
-            return Runs(self._records[place])
+            return Runs(self._records[place], self._stale, self._sort)
         return self._records[place]
 
     @property
     def frame(self) -> pd.DataFrame:
-        """One row a run; nested fields and metrics have dotted names."""
+        """One row a run; nested fields and metrics have dotted names, `stale` has the reasons."""
         import pandas as pd
 
-        return pd.json_normalize([record.dump() for record in self._records])
+        frame = pd.json_normalize([record.dump() for record in self._records])
+        if self._stale:
+            frame["stale"] = [", ".join(self._stale.get(each.id, ())) for each in self._records]
+        return frame
 
     def __repr__(self) -> str:
-        return table(self._records).plain()
+        return self._table().plain()
 
     def _repr_html_(self) -> str:
-        return table(self._records).html()
+        return self._table().html()
+
+    def _table(self) -> Block:
+        return table(self._records, self._stale, self._sort)

@@ -43,6 +43,8 @@ class Running(Shelf):
         self.front: Front = front or Script()
         self.log = RunLog(Journal(Path(self.settings.journal_dir)))
         self.templates: dict[str, str] = {}
+        # Cells that were put back to be run again, by their source.
+        self.repeated: dict[str, RunRecord] = {}
 
     def run(
         self,
@@ -66,10 +68,12 @@ class Running(Shelf):
         from fmagic.models.memory import PeakMemory
 
         model.batch_tokens = self.settings.batch_tokens  # it may have changed since the loading
+        cell = self.front.cell()
         active = self.log.begin(
             kind,
             run_id=run_id,
-            cell=self.front.cell(),
+            cell=cell,
+            repeated=self.repeated.get((cell.source or "").strip()) if cell else None,
             notebook=self.front.notebook(),
             model=model.info(),
             template=template,

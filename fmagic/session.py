@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -10,10 +10,9 @@ from fmagic.drive import Points, tidy
 from fmagic.errors import DataError, OptionError, TemplateError, did_you_mean
 from fmagic.filling import checked_choices, fill, texts_of
 from fmagic.health import doctor_view, freed_view, loaded_view, models_view, status_view
+from fmagic.logbook import Logbook
 from fmagic.models.sampling import Sampling
-from fmagic.results import Answer, Answers, Runs, Scores, Tuned, Vectors, View
-from fmagic.running import Running
-from fmagic.runs.card import detail
+from fmagic.results import Answer, Answers, Scores, Tuned, Vectors, View
 from fmagic.template import Template
 
 if TYPE_CHECKING:
@@ -25,7 +24,7 @@ if TYPE_CHECKING:
     from fmagic.runs.record import RunRecord
 
 
-class Session(Running):
+class Session(Logbook):
     """Models, templates and the log of one kernel.
 
     Args:
@@ -276,6 +275,12 @@ class Session(Running):
             raise OptionError(f"{name!r} is no name for a model: use letters, digits, - and _.")
         start = self.trainable_base(base, name)
         given = {"truncate": truncate, "method": method, **options}
+        known = [each.name for each in fields(FinetuneOptions)]
+        if unknown := next((each for each in given if each not in known), None):
+            raise OptionError(
+                f"finetune has no option {unknown!r}.{did_you_mean(unknown, known)} "
+                f"It has {', '.join(known)}."
+            )
         settings = FinetuneOptions(seed=self.settings.seed if seed is None else seed, **given)
         others = self._variables(variables)
         filling = {"variables": others, "on_missing": on_missing}
@@ -308,22 +313,6 @@ class Session(Running):
             run_id=run_id,
             adopt=adopt,
         )
-
-    def runs(self, notebook: str | Path | None = None) -> Runs:
-        """Return the records of this notebook's runs, or of a notebook file, oldest first."""
-        return Runs(self.log.records(notebook or self.front.notebook()))
-
-    def show_run(self, run_id: str) -> View:
-        """Return one run whole.
-
-        Args:
-            run_id: the beginning or the end of its id, or all of it.
-
-        Raises:
-            LogError: no run or several have it.
-        """
-        record = self.log.find(run_id, notebook=self.front.notebook())
-        return View(detail(record), record)
 
     def models(self, query: str = "") -> View:
         """Return what is loaded and what is on this disk, with names that contain `query`."""

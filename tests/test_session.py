@@ -227,3 +227,8 @@ def test_options_out_of_range(session: Session) -> None:
         session.prompt(LABEL, data=ROWS, on_missing="eror")
     with pytest.raises(OptionError, match="name"):
         session.finetune(LABEL + "assistant:\nx", data=ROWS, name="../out")
+
+
+def test_a_misspelt_option_of_finetune_is_named(session: Session) -> None:
+    with pytest.raises(OptionError, match=r"no option 'epoch'. Did you mean 'epochs'"):
+        session.finetune(LABEL + "assistant:\nx", data=ROWS, name="x", epoch=1)

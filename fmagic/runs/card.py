@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fmagic.runs.lineage import chain, children
 from fmagic.runs.record import RUN_MIME
 from fmagic.views import (
     Card,
@@ -28,7 +29,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from fmagic.runs.record import ModelInfo, RunRecord
+    from fmagic.runs.record import ModelInfo, RerunInfo, RunRecord
     from fmagic.views import Block
 
 # The figure that says most about a run: the first of these that it has.
@@ -71,6 +72,8 @@ def card(record: RunRecord) -> Block:
     blocks: list[Block] = [Chips(_chips(record))]
     if record.error is not None:
         blocks.append(Text(f"{record.error.type}: {_brief(record.error.message)}", tone="bad"))
+    if record.rerun is not None:
+        blocks.append(_rerun(record, record.rerun))
     details = _details(record)
     if details:
         fold = Fold("template, options, data, environment", Stack(details))
@@ -78,32 +81,48 @@ def card(record: RunRecord) -> Block:
     return Card(f"{record.kind} {record.short_id}", blocks, tone=_tone(record))
 
 
-def table(records: Sequence[RunRecord]) -> Block:
-    """Return the list of runs, in the order given."""
+def table(
+    records: Sequence[RunRecord],
+    stale: Mapping[str, Sequence[str]] | None = None,
+    sort: str | None = None,
+) -> Block:
+    """Return the list of runs, in the order given.
+
+    Args:
+        records: the runs.
+        stale: why runs are stale, by id.
+        sort: the metric by which they were sorted; it is shown in place of the usual one.
+    """
     if not records:
         return Text("No runs yet. %%prompt makes one.", tone="muted")
     columns = ["run", "started", "kind", "status", "model", "seconds", "figure", "data", "note"]
     align: list[Literal["left", "right"]] = ["left"] * len(columns)
     align[columns.index("seconds")] = "right"
-    return Table(columns, [_row(record.sealed()) for record in records], align=align)
+    rows = [_row(record.sealed(), sort) for record in records]
+    marks = [", ".join((stale or {}).get(record.id, ())) for record in records]
+    if any(marks):
+        columns.append("stale")
+        rows = [[*row, mark] for row, mark in zip(rows, marks, strict=True)]
+        align.append("left")
+    return Table(columns, rows, align=align)
 
 
-def detail(record: RunRecord) -> Block:
-    """Return everything that the log knows of a run."""
+def detail(record: RunRecord, others: Sequence[RunRecord] = (), stale: Sequence[str] = ()) -> Block:
+    """Return everything that the log knows of a run.
+
+    Args:
+        record: the run.
+        others: the runs among which are those that it builds on, and those that build on it.
+        stale: why the run is stale.
+    """
     record = record.sealed()
     blocks: list[Block] = [Chips(_chips(record))]
-    about: list[tuple[str, object]] = [("id", record.id), ("started", record.started)]
-    if record.notebook:
-        about.append(("notebook", record.notebook))
-    if record.parents:
-        about.append(("builds on", ", ".join(parent[-8:] for parent in record.parents)))
-    if record.tags:
-        about.append(("tags", ", ".join(record.tags)))
-    if record.note:
-        about.append(("note", record.note))
-    blocks.append(KeyValue(about))
+    blocks.append(KeyValue(_about(record, others, stale)))
     if record.error is not None:
         blocks.append(Text(f"{record.error.type}: {record.error.message}", tone="bad"))
+    lineage = chain(record, others).lines()
+    if len(lineage) > 1:
+        blocks.append(Fold("builds on", Text("\n".join(lineage), mono=True), open=True))
     if record.output is not None and record.output.text:
         blocks.append(Fold("output", Text(record.output.text), open=True))
     if record.output is not None and record.output.table:
@@ -121,6 +140,32 @@ def detail(record: RunRecord) -> Block:
         blocks.append(Fold("cell", Text(record.cell.source, mono=True)))
     blocks += _details(record)
     return Card(f"{record.kind} {record.short_id}", blocks, tone=_tone(record))
+
+
+def _about(
+    record: RunRecord, others: Sequence[RunRecord], stale: Sequence[str]
+) -> list[tuple[str, object]]:
+    used = ", ".join(f"{each.kind} {each.short_id}" for each in children(record, others))
+    pairs: list[tuple[str, object]] = [
+        ("id", record.id),
+        ("started", record.started),
+        ("notebook", record.notebook),
+        ("used by", used),
+        ("rerun of", record.rerun and record.rerun.of[-8:]),
+        ("stale", ", ".join(stale)),
+        ("tags", ", ".join(record.tags)),
+        ("note", record.note),
+    ]
+    return [(name, value) for name, value in pairs if value]
+
+
+def _rerun(record: RunRecord, rerun: RerunInfo) -> Text:
+    first = rerun.of[-8:]
+    if rerun.same_output is False:
+        hint = f"%runs diff {first} {record.short_id}"
+        return Text(f"rerun of {first}: its output drifted; {hint}", tone="bad")
+    said = "the same output" if rerun.same_output else "no text to compare"
+    return Text(f"rerun of {first}: {said}", tone="muted")
 
 
 def _chips(record: RunRecord) -> list[tuple[str, str]]:
@@ -167,10 +212,9 @@ def _pairs(part: BaseModel) -> list[tuple[str, object]]:
     return [(_words(name), _value(value)) for name, value in fields.items()]
 
 
-def _row(record: RunRecord) -> list[object]:
-    name = _main_metric(record) or (
-        "tokens_per_second" if "tokens_per_second" in record.metrics else None
-    )
+def _row(record: RunRecord, sort: str | None = None) -> list[object]:
+    wanted = (sort, _main_metric(record), "tokens_per_second")
+    name = next((each for each in wanted if each in record.metrics), None)
     model = record.model
     return [
         record.short_id,

@@ -82,7 +82,10 @@ class Kernel:
         import psutil
 
         try:
-            born: float = psutil.Process(self.pid).create_time()
+            process = psutil.Process(self.pid)
+            if process.status() == psutil.STATUS_ZOMBIE:  # killed, and nobody has asked yet
+                return False
+            born: float = process.create_time()
         except psutil.NoSuchProcess:
             return False
         except psutil.AccessDenied:

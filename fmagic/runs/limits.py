@@ -44,6 +44,11 @@ _LAST = _Level(text=256, string=64, items=8, points=0)
 _DROPPED_LAST = ("params", "series", "environment")
 
 
+def is_cut(text: str) -> bool:
+    """Tell whether a text ends in the mark of what was cut off."""
+    return _CUT.search(text) is not None
+
+
 def size(data: Any) -> int:
     """Return the bytes of `data` as JSON in UTF-8."""
     return len(to_bytes(data))
@@ -77,7 +82,17 @@ _KNOWN = frozenset(
     {
         *_REQUIRED,
         *("seconds", "cell", "notebook", "model", "template", "params", "seed", "data", "output"),
-        *("metrics", "series", "parents", "tags", "note", "environment", "error"),
+        *(
+            "metrics",
+            "series",
+            "parents",
+            "tags",
+            "note",
+            "edited",
+            "rerun",
+            "environment",
+            "error",
+        ),
     }
 )
 

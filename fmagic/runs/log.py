@@ -8,13 +8,14 @@ import re
 import time
 import warnings
 from collections.abc import Mapping
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmagic.errors import FmagicWarning, LogError, did_you_mean
 from fmagic.runs.curve import Curve
 from fmagic.runs.environment import Surroundings
-from fmagic.runs.identity import uuid7
+from fmagic.runs.identity import utc_now, utc_text, uuid7
 from fmagic.runs.journal import Journal, read_folder
 from fmagic.runs.notebook import read_notebook
 from fmagic.runs.reading import merge
@@ -24,6 +25,7 @@ from fmagic.runs.record import (
     ErrorInfo,
     ModelInfo,
     OutputInfo,
+    RerunInfo,
     RunRecord,
     Status,
 )
@@ -47,9 +49,16 @@ class ActiveRun:
         record: what is known of it so far.
     """
 
-    def __init__(self, log: RunLog, record: RunRecord, device_name: str | None) -> None:
+    def __init__(
+        self,
+        log: RunLog,
+        record: RunRecord,
+        device_name: str | None,
+        repeated: RunRecord | None = None,
+    ) -> None:
         self.record = record
         self._log = log
+        self._repeated = repeated
         self._device_name = device_name
         self._curves: dict[str, Curve] = {}
         self._clock = time.perf_counter()
@@ -92,6 +101,9 @@ class ActiveRun:
         record.error = ErrorInfo.of(error) if isinstance(error, BaseException) else error
         record.series = {name: curve.points for name, curve in self._curves.items()}
         record.environment = self._log.surroundings.get(self._device_name)
+        if self._repeated is not None:
+            same = record.gave_the_same(self._repeated) if status == "ok" else None
+            record.rerun = RerunInfo(of=self._repeated.id, same_output=same)
         self.record = self._log.keep(record)
         return self.record
 
@@ -124,6 +136,7 @@ class RunLog:
         parents: Iterable[str] = (),
         device_name: str | None = None,
         run_id: str | None = None,
+        repeated: RunRecord | None = None,
     ) -> ActiveRun:
         """Start a run and write that it runs.
 
@@ -139,6 +152,7 @@ class RunLog:
             parents: ids of the runs that this one builds on.
             device_name: what the model runs on, `NVIDIA H200`; by default what `model` says of it.
             run_id: where the work needs to know it before, from `uuid7`.
+            repeated: the run that is done again; whether the same comes out is recorded.
         """
         self.surroundings.start()
         if notebook is not None:
@@ -161,13 +175,39 @@ class RunLog:
         )
         self._runs[record.id] = record
         self.journal.append(record)
-        return ActiveRun(self, record, device_name)
+        return ActiveRun(self, record, device_name, repeated)
 
     def keep(self, record: RunRecord) -> RunRecord:
         """Write a record, new or changed, and return it as it was written."""
         sealed = RunRecord.model_validate(self.journal.append(record))
         self._runs[record.id] = sealed
         return sealed
+
+    def annotate(
+        self,
+        record: RunRecord,
+        *,
+        note: str | None = None,
+        add: Iterable[str] = (),
+        remove: Iterable[str] = (),
+    ) -> RunRecord:
+        """Change note and tags of a run, write it, and return it as it was written.
+
+        Args:
+            record: the run.
+            note: what to note; an empty one takes the note away.
+            add: tags to put on.
+            remove: tags to take off.
+        """
+        gone = set(remove)
+        tags = [tag for tag in dict.fromkeys([*record.tags, *add]) if tag not in gone]
+        now = utc_now()
+        if record.edited:  # times are kept to the millisecond, and this change holds over that one
+            now = max(now, datetime.fromisoformat(record.edited) + timedelta(milliseconds=1))
+        changes: dict[str, Any] = {"tags": tags, "edited": utc_text(now)}
+        if note is not None:
+            changes["note"] = note.strip() or None
+        return self.keep(record.model_copy(update=changes))
 
     def session(self) -> list[RunRecord]:
         """Return the runs of this session, in the order of their start."""
@@ -186,11 +226,19 @@ class RunLog:
         if path is None:
             return merge(self.session())
         name = notebook_name(path)
-        written = read_folder(self.journal.folder, notebook=name, place=self.journal.kernel.place)
         own = self.session()
         if notebook is not None:
             own = [record for record in own if record.notebook == name]
-        return merge(_in_file(path), written, own)
+        return merge(_in_file(path), self.written(path), own)
+
+    def written(self, notebook: str | os.PathLike[str] | None) -> list[RunRecord]:
+        """Return the runs in the journals of this working folder, in the order of their start.
+
+        Args:
+            notebook: a path, to get only the runs of that notebook.
+        """
+        name = None if notebook is None else notebook_name(notebook)
+        return read_folder(self.journal.folder, notebook=name, place=self.journal.kernel.place)
 
     def find(self, name: str, *, notebook: str | os.PathLike[str] | None = None) -> RunRecord:
         """Return a run by its id, by the beginning or the end of it, or by its place.

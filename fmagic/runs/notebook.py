@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from fmagic.runs.record import RunRecord
 
-__all__ = ["merge", "read_notebook"]
+__all__ = ["merge", "read_cells", "read_notebook"]
 
 
 def read_notebook(path: Path) -> list[RunRecord]:
@@ -27,6 +27,31 @@ def read_notebook(path: Path) -> list[RunRecord]:
     Raises:
         LogError: there is no such notebook, or the file is none.
     """
+    notebook = _read(path)
+    skips = Skips()
+    # Outputs come last: of two equally full records the one beside its cell is kept.
+    found = [from_data(data, skips) for data in (*_in_metadata(notebook), *_in_outputs(notebook))]
+    skips.warn(path.name)
+    return merge(record for record in found if record is not None)
+
+
+def read_cells(path: Path) -> dict[str, str]:
+    """Return the source of each cell of a notebook by the id of the cell.
+
+    Raises:
+        LogError: as for `read_notebook`.
+    """
+    sources = {}
+    for cell in _list(_read(path).get("cells")):
+        name, source = _get(cell, "id"), _get(cell, "source")
+        if isinstance(source, list):
+            source = "".join(line for line in source if isinstance(line, str))
+        if isinstance(name, str) and isinstance(source, str):
+            sources[name] = source
+    return sources
+
+
+def _read(path: Path) -> dict[str, Any]:
     try:
         notebook = json.loads(path.read_bytes())
     except FileNotFoundError:
@@ -38,11 +63,7 @@ def read_notebook(path: Path) -> list[RunRecord]:
         raise LogError(f"{path.name} is not a notebook: its content is not JSON.") from None
     if not isinstance(notebook, dict):
         raise LogError(f"{path.name} is not a notebook: it has no cells.")
-    skips = Skips()
-    # Outputs come last: of two equally full records the one beside its cell is kept.
-    found = [from_data(data, skips) for data in (*_in_metadata(notebook), *_in_outputs(notebook))]
-    skips.warn(path.name)
-    return merge(record for record in found if record is not None)
+    return notebook
 
 
 def _in_metadata(notebook: dict[str, Any]) -> Iterator[Any]:

@@ -93,7 +93,8 @@ def merge(*groups: Iterable[RunRecord]) -> list[RunRecord]:
     """Return the union of the groups by id, in the order of their start.
 
     Of two records of one run the more complete is kept: an end that was seen over one that was
-    not, then the one with more in it, then the one given later.
+    not, then the one whose tags or note were changed last, then the one with more in it, then the
+    one given later.
     """
     best: dict[str, RunRecord] = {}
     for group in groups:
@@ -104,11 +105,11 @@ def merge(*groups: Iterable[RunRecord]) -> list[RunRecord]:
     return sorted(best.values(), key=lambda record: (record.started, record.id))
 
 
-def _fullness(record: RunRecord) -> tuple[int, int]:
+def _fullness(record: RunRecord) -> tuple[int, str, int]:
     if record.status == "running":
-        return 0, 0
+        return 0, "", 0
     end = 2 if record.finished else 1
-    return end, _leaves(record.model_dump(exclude_none=True))
+    return end, record.edited or "", _leaves(record.model_dump(exclude_none=True))
 
 
 def _leaves(value: Any) -> int:

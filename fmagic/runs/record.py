@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any, Literal, TypeAlias
 from pydantic import BaseModel, ConfigDict, Field
 
 from fmagic.runs.identity import utc_now, utc_text, uuid7
+from fmagic.runs.limits import is_cut
 from fmagic.runs.sealing import seal
 
 if TYPE_CHECKING:
@@ -101,6 +102,13 @@ class ErrorInfo(_Part):
         return cls(type=type(error).__name__, message=str(error))
 
 
+class RerunInfo(_Part):
+    """Which run this one repeats, and whether the same came out."""
+
+    of: str
+    same_output: bool | None = None
+
+
 class RunRecord(_Part):
     """One run.
 
@@ -114,6 +122,7 @@ class RunRecord(_Part):
         params: every option, defaults included.
         series: curves, `{name: [(step, value), ...]}`.
         parents: ids of the runs that this one builds on.
+        edited: when tags or note were last changed; of two records the later edited one holds.
     """
 
     schema_: Literal["fmagic.run/1"] = Field(default=SCHEMA, alias="schema")
@@ -135,6 +144,8 @@ class RunRecord(_Part):
     parents: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
     note: str | None = None
+    edited: UtcText | None = None
+    rerun: RerunInfo | None = None
     environment: EnvironmentInfo | None = None
     error: ErrorInfo | None = None
 
@@ -152,6 +163,17 @@ class RunRecord(_Part):
     def finished(self) -> bool:
         """Whether the run was seen to end."""
         return self.status != "running" and self.seconds is not None
+
+    @property
+    def cell_is_cut(self) -> bool:
+        """Whether the source of the cell is there only in part."""
+        source = self.cell.source if self.cell is not None else None
+        return bool(source) and is_cut(str(source))
+
+    def gave_the_same(self, other: RunRecord) -> bool | None:
+        """Tell whether two runs gave the same text; `None` if that of one is not known."""
+        prints = [each.output.sha256 if each.output else None for each in (self, other)]
+        return None if None in prints else prints[0] == prints[1]
 
     def dump(self) -> dict[str, Any]:
         """Return the record as JSON types, in the order of the schema, fit to be written.

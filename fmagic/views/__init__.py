@@ -15,6 +15,7 @@ from fmagic.views.formats import duration, number, size
 from fmagic.views.progress import Progress
 from fmagic.views.table import Table
 from fmagic.views.text import Tone
+from fmagic.views.words import Words
 
 __all__ = [
     "Block",
@@ -28,6 +29,7 @@ __all__ = [
     "Table",
     "Text",
     "Tone",
+    "Words",
     "bundle",
     "duration",
     "number",

@@ -21,11 +21,15 @@ LEFT, RIGHT, TOP, BOTTOM = 58, 14, 26, 38
 # Middle tones again: an image inherits no colour from the page.
 INK = "#848484"
 PALETTE = ("#4285f4", "#e8710a", "#2e9e5b", "#c158dc", "#12a4af", "#e0483e")
+DASHES = ("", "6 3", "2 3")
+ROW = 16  # pixels from one row of the legend to the next
 LONGEST_NAME = 28
 # A line has no more than two points a pixel column of its width.
 COLUMNS = 150
 SPARKS = "▁▂▃▄▅▆▇█"
 SPARK_WIDTH = 32
+# More dots than these are told by their ends alone.
+MOST_TOLD = 8
 TICKS = 4
 
 
@@ -39,12 +43,16 @@ class Curve:
         x_label: of the horizontal axis.
         y_label: of the vertical axis.
         caption: a line above it.
+        dots: draw the points alone.
+        x_names: names of the places 0, 1, ... on the horizontal axis, where it has no numbers.
     """
 
     series: Mapping[str, Sequence[tuple[float, float]]]
     x_label: str = field(kw_only=True)
     y_label: str = field(kw_only=True)
     caption: str = field(default="", kw_only=True)
+    dots: bool = field(default=False, kw_only=True)
+    x_names: Sequence[str] = field(default=(), kw_only=True)
 
     def plain(self) -> str:
         """Return a line for each series: a sketch, and where it goes from and to."""
@@ -72,7 +80,7 @@ class Curve:
             return (
                 f'<div {NO_MATH}>{caption}<div style="opacity:0.7">no points yet</div>{note}</div>'
             )
-        image = base64.b64encode(_svg(finite, self.x_label, self.y_label).encode()).decode()
+        image = base64.b64encode(_svg(finite, self).encode()).decode()
         told = "; ".join(
             f"{cell(name, LONGEST_NAME)}: {self._summary(points)}"
             for name, points in finite.items()
@@ -101,11 +109,17 @@ class Curve:
         (first_x, first), (last_x, last) = points[0], points[-1]
         x_label = cell(self.x_label, LONGEST_NAME)
         if len(points) == 1:
-            return stripped(f"{number(first)} at {x_label} {number(first_x)}")
+            return stripped(f"{number(first)} at {x_label} {self.x_text(first_x)}")
+        if self.dots and len(points) <= MOST_TOLD:
+            return stripped(", ".join(f"{number(y)} at {self.x_text(x)}" for x, y in points))
         return stripped(
             f"{number(first)} → {number(last)} ({len(points):,} points, {x_label} "
-            f"{number(first_x)} to {number(last_x)})"
+            f"{self.x_text(first_x)} to {self.x_text(last_x)})"
         )
+
+    def x_text(self, x: float) -> str:
+        """Return what stands at a place of the horizontal axis."""
+        return cell(self.x_names[int(x)], LONGEST_NAME) if self.x_names else number(x)
 
 
 def _sketch(points: Points) -> str:
@@ -124,13 +138,18 @@ def _sketch(points: Points) -> str:
     return "".join(SPARKS[min(int(share * len(SPARKS)), len(SPARKS) - 1)] for share in shares)
 
 
-def _svg(series: Mapping[str, Points], x_label: str, y_label: str) -> str:
+def _svg(series: Mapping[str, Points], curve: Curve) -> str:
     everything = [point for points in series.values() for point in points]
-    x_axis = _Axis.over([x for x, _ in everything], LEFT, WIDTH - RIGHT, tight=True)
-    y_axis = _Axis.over([y for _, y in everything], HEIGHT - BOTTOM, TOP, tight=False)
+    names = curve.x_names
+    legend, rows = _legend(list(series))
+    top, height = TOP + (rows - 1) * ROW, HEIGHT + (rows - 1) * ROW
+    # Half a place to either side, so that no dot lies on the edge.
+    xs = [-0.5, len(names) - 0.5] if names else [x for x, _ in everything]
+    x_axis = _Axis.over(xs, LEFT, WIDTH - RIGHT, tight=not curve.dots or bool(names))
+    y_axis = _Axis.over([y for _, y in everything], height - BOTTOM, top, tight=False)
     head = (
-        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {HEIGHT}" '
-        f'width="{WIDTH}" height="{HEIGHT}" font-family="sans-serif" font-size="11" fill="{INK}">'
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
+        f'width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="11" fill="{INK}">'
     )
     parts = [head]
     for tick in y_axis.ticks():
@@ -141,39 +160,65 @@ def _svg(series: Mapping[str, Points], x_label: str, y_label: str) -> str:
             f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{number(tick)}</text>'
         )
     parts.extend(
-        f'<text x="{x_axis.at(tick):.1f}" y="{HEIGHT - BOTTOM + 15}" '
-        f'text-anchor="middle">{number(tick)}</text>'
-        for tick in x_axis.ticks()
+        f'<text x="{x_axis.at(tick):.1f}" y="{height - BOTTOM + 15}" '
+        f'text-anchor="middle">{escaped(curve.x_text(tick))}</text>'
+        for tick in (map(float, range(len(names))) if names else x_axis.ticks())
     )
     parts.append(
-        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{HEIGHT - BOTTOM}" y2="{HEIGHT - BOTTOM}" '
+        f'<line x1="{LEFT}" x2="{WIDTH - RIGHT}" y1="{height - BOTTOM}" y2="{height - BOTTOM}" '
         f'stroke="{INK}" stroke-opacity="0.7"/>'
-        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{HEIGHT - 6}" text-anchor="middle">'
-        f"{escaped(cell(x_label, LONGEST_NAME))}</text>"
-        f'<text x="{LEFT - 6}" y="13" text-anchor="end">{escaped(cell(y_label, 9))}</text>'
+        f'<text x="{(LEFT + WIDTH - RIGHT) / 2}" y="{height - 6}" text-anchor="middle">'
+        f"{escaped(cell(curve.x_label, LONGEST_NAME))}</text>"
+        f'<text x="{LEFT - 6}" y="13" text-anchor="end">{escaped(cell(curve.y_label, 9))}</text>'
     )
-    place = float(LEFT)
-    for number_of, (name, points) in enumerate(series.items()):
-        colour = PALETTE[number_of % len(PALETTE)]
-        parts.append(_line(_thinned(points), x_axis, y_axis, colour))
+    for place, points in enumerate(series.values()):
+        draw = _dots if curve.dots else _line
+        parts.append(draw(_thinned(points), x_axis, y_axis, place))
+    return "".join([*parts, *legend, "</svg>"])
+
+
+def _legend(names: Sequence[str]) -> tuple[list[str], int]:
+    """Return the names with their colours, in as many rows as they need, and the rows."""
+    parts = []
+    x, row = float(LEFT), 0
+    for place, name in enumerate(names):
         shown = cell(name, LONGEST_NAME)
-        parts.append(
-            f'<circle cx="{place + 4:.0f}" cy="9" r="4" fill="{colour}"/>'
-            f'<text x="{place + 12:.0f}" y="13">{escaped(shown)}</text>'
-        )
         # Letters of this size are about six pixels wide.
-        place += 28 + 6 * len(shown)
-    return "".join([*parts, "</svg>"])
+        width = 28 + 6 * len(shown)
+        if x > LEFT and x + width > WIDTH:
+            x, row = float(LEFT), row + 1
+        colour, dashes = _stroke(place)
+        parts.append(
+            f'<line x1="{x - 2:.0f}" x2="{x + 10:.0f}" y1="{9 + row * ROW}" y2="{9 + row * ROW}" '
+            f'stroke="{colour}" stroke-width="3"{dashes}/>'
+            f'<text x="{x + 14:.0f}" y="{13 + row * ROW}">{escaped(shown)}</text>'
+        )
+        x += width
+    return parts, row + 1
 
 
-def _line(points: Points, x_axis: _Axis, y_axis: _Axis, colour: str) -> str:
+def _stroke(place: int) -> tuple[str, str]:
+    """Return colour and dashes of a series; once the colours are used up, lines are dashed."""
+    dashes = DASHES[place // len(PALETTE) % len(DASHES)]
+    return PALETTE[place % len(PALETTE)], f' stroke-dasharray="{dashes}"' if dashes else ""
+
+
+def _dots(points: Points, x_axis: _Axis, y_axis: _Axis, place: int) -> str:
+    colour, _ = _stroke(place)
+    return "".join(
+        f'<circle cx="{x_axis.at(x):.1f}" cy="{y_axis.at(y):.1f}" r="3" fill="{colour}"/>'
+        for x, y in points
+    )
+
+
+def _line(points: Points, x_axis: _Axis, y_axis: _Axis, place: int) -> str:
+    if len(points) == 1:
+        return _dots(points, x_axis, y_axis, place)
+    colour, dashes = _stroke(place)
     places = [f"{x_axis.at(x):.1f},{y_axis.at(y):.1f}" for x, y in points]
-    if len(places) == 1:
-        x, y = places[0].split(",")
-        return f'<circle cx="{x}" cy="{y}" r="3" fill="{colour}"/>'
     return (
         f'<polyline fill="none" stroke="{colour}" stroke-width="1.8" stroke-linejoin="round" '
-        f'points="{" ".join(places)}"/>'
+        f'points="{" ".join(places)}"{dashes}/>'
     )
 
 

@@ -117,6 +117,18 @@ def test_a_process_id_that_was_given_out_again_is_no_sign_of_life(tmp_path: Path
     assert [record.status for record in read_folder(tmp_path)] == ["interrupted"]
 
 
+@pytest.mark.skipif(not hasattr(os, "waitid"), reason="no zombies on this system")
+def test_a_killed_process_that_nobody_has_asked_for_is_gone() -> None:
+    process = subprocess.Popen([sys.executable, "-c", "input()"], stdin=subprocess.PIPE)
+    kernel = dataclasses.replace(Kernel.here(), pid=process.pid, started=utc_now())
+    assert kernel.is_alive()
+    process.kill()
+    # Returns once the process has ended, and leaves it unasked for.
+    os.waitid(os.P_PID, process.pid, os.WEXITED | os.WNOWAIT)
+    assert not kernel.is_alive()
+    process.communicate()
+
+
 def test_the_end_that_was_seen_beats_the_one_that_was_guessed(tmp_path: Path) -> None:
     record = RunRecord(kind="prompt", params={"many": "things"}, note="long")
     dead = dataclasses.replace(Kernel.here(), pid=a_dead_process())

@@ -13,6 +13,7 @@ from fmagic.runs.curve import Curve
 from fmagic.runs.environment import Surroundings
 from fmagic.runs.journal import Journal
 from fmagic.runs.log import RunLog, notebook_name
+from fmagic.runs.reading import merge
 from fmagic.runs.record import RUN_MIME, DataInfo
 
 if TYPE_CHECKING:
@@ -123,6 +124,27 @@ def test_a_kept_record_replaces_the_old_one(log: RunLog) -> None:
     assert log.records() == [kept]
     assert log.find(record.id).note == "the good one"
     assert log.journal.read() == [kept]
+
+
+def test_notes_and_tags_change_and_go_and_the_last_change_holds(log: RunLog) -> None:
+    record = log.begin("prompt", notebook="a.ipynb").finish(output="x")
+    noted = log.annotate(record, note=" the good one ", add=["best", "long"])
+    assert (noted.note, noted.tags) == ("the good one", ["best", "long"])
+    cleared = log.annotate(noted, note="", remove=["long"])
+    assert (cleared.note, cleared.tags) == (None, ["best"])
+    assert again(log).records("a.ipynb") == [cleared]
+    # The cell's output, which nobody rewrote, is fuller and older.
+    assert merge([noted], [cleared]) == merge([cleared], [noted]) == [cleared]
+
+
+@pytest.mark.parametrize(("second", "same"), [("x", True), ("y", False), (None, None)])
+def test_a_run_that_is_done_again_says_whether_it_drifted(
+    log: RunLog, second: str | None, same: bool | None
+) -> None:
+    first = log.begin("prompt").finish(output="x")
+    rerun = log.begin("prompt", repeated=first).finish(output=second).rerun
+    assert rerun is not None
+    assert (rerun.of, rerun.same_output) == (first.id, same)
 
 
 def test_runs_are_found_by_any_end_of_their_id_and_by_their_place(log: RunLog) -> None:

@@ -15,6 +15,7 @@ from fmagic.runs.record import (
     ErrorInfo,
     ModelInfo,
     OutputInfo,
+    RerunInfo,
     RunRecord,
 )
 from fmagic.runs.schema import json_schema, validate
@@ -27,6 +28,7 @@ PARTS: dict[str, type[BaseModel]] = {
     "model": ModelInfo,
     "data": DataInfo,
     "output": OutputInfo,
+    "rerun": RerunInfo,
     "environment": EnvironmentInfo,
     "error": ErrorInfo,
 }

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import queue
+import signal
 import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -30,6 +31,7 @@ class Cell:
     traceback: list[str] = field(default_factory=list)
     updates: int = 0
     interrupted_after: float | None = None
+    next_cell: str | None = None
     places: dict[str | None, int] = field(default_factory=dict, repr=False)
 
     @property
@@ -84,7 +86,7 @@ class Kernel:
         cell = Cell()
         request = self.client.execute(code, store_history=True)
         stopped: float | None = None
-        for message in self._messages(request, code):
+        for message in self.messages(request, code):
             cell.take(message)
             if stopped is not None and message["msg_type"] == "error":
                 cell.interrupted_after = time.perf_counter() - stopped
@@ -94,6 +96,9 @@ class Kernel:
         reply = self.client.get_shell_msg(timeout=PATIENCE)
         while reply["parent_header"].get("msg_id") != request:
             reply = self.client.get_shell_msg(timeout=PATIENCE)
+        for payload in reply["content"].get("payload", ()):
+            if payload["source"] == "set_next_input":
+                cell.next_cell = payload["text"]
         if reply["content"]["status"] == "error":
             # A UsageError of IPython has no error output, only a line on the error stream.
             cell.error = cell.error or reply["content"]["ename"]
@@ -102,7 +107,7 @@ class Kernel:
             assert cell.error is None
         return cell
 
-    def _messages(self, request: str, code: str) -> Iterator[dict[str, Any]]:
+    def messages(self, request: str, code: str) -> Iterator[dict[str, Any]]:
         """Yield what the kernel publishes about a cell until it has finished it."""
         while True:
             try:
@@ -122,6 +127,12 @@ class Kernel:
         cell = self(f"import json as _json; print(_json.dumps({expression}))")
         assert cell.error is None, cell
         return json.loads(cell.streams)
+
+    def kill(self) -> None:
+        """End the process without a word to it, as the system does when memory runs out."""
+        self.client.stop_channels()
+        self.manager.signal_kernel(signal.SIGKILL)
+        self.manager.shutdown_kernel(now=True)
 
     def close(self) -> None:
         """End the process."""

@@ -1,0 +1,114 @@
+"""What changed from one run to another, and how the figures moved."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+from fmagic.views import Card, KeyValue, Stack, Table, Text, Words, number
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from fmagic.runs.record import RunRecord
+    from fmagic.views import Block
+
+PARTS = ("model", "data", "environment")
+_ALIGN: tuple[Literal["left", "right"], ...] = ("left", "right", "right", "right", "right")
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Two runs beside each other.
+
+    Attributes:
+        changed: fields whose values differ, `{"params.seed": (1, 2)}`; `None` stands for absent.
+        metrics: figures of either run, `{"accuracy": (0.8, 0.9)}`.
+        same: parts that are alike in both.
+        same_output: whether the outputs are alike; `None` if one of them is not known.
+    """
+
+    before: RunRecord
+    after: RunRecord
+    changed: Mapping[str, tuple[Any, Any]]
+    metrics: Mapping[str, tuple[float | None, float | None]]
+    same: tuple[str, ...]
+    same_output: bool | None
+
+    def block(self) -> Block:
+        """Return it to be looked at."""
+        titles = [f"{each.kind} {each.short_id}" for each in (self.before, self.after)]
+        blocks: list[Block] = []
+        for title in ("template", "cell"):
+            texts = [_text(each, title) for each in (self.before, self.after)]
+            # The cell tells nothing new where it is the magic's line and the template.
+            if texts[0] != texts[1] and (title == "template" or not blocks):
+                blocks += [Text(title, tone="muted"), Words(texts[0], texts[1])]
+        if self.changed:
+            rows = [(name, _shown(a), _shown(b)) for name, (a, b) in self.changed.items()]
+            blocks.append(Table(["what", *titles], rows))
+        if not blocks:
+            blocks.append(Text("Nothing that is recorded changed between the two runs."))
+        if self.metrics:
+            figures = [
+                (name.replace("_", " "), number(a), number(b), *_moved(a, b))
+                for name, (a, b) in self.metrics.items()
+            ]
+            columns = ["figure", *titles, "change", "%"]
+            blocks.append(Table(columns, figures, align=_ALIGN))
+        said = {True: "the same", False: "differs", None: "not comparable"}[self.same_output]
+        pairs: list[tuple[str, object]] = [("output", said)]
+        if self.same:
+            pairs.append(("the same in both", ", ".join(self.same)))
+        blocks.append(KeyValue(pairs))
+        return Card(f"{titles[0]} → {titles[1]}", [Stack(blocks)])
+
+
+def compare(before: RunRecord, after: RunRecord) -> Difference:
+    """Return what changed from one run to another."""
+    before, after = before.sealed(), after.sealed()
+    groups: dict[str, list[dict[str, Any]]] = {
+        "options": [{**each.params, "seed": each.seed} for each in (before, after)]
+    }
+    for part in PARTS:
+        found = [getattr(each, part) for each in (before, after)]
+        groups[part] = [{} if each is None else each.model_dump() for each in found]
+    changed: dict[str, tuple[Any, Any]] = {}
+    for group, (old, new) in groups.items():
+        for name in {**old, **new}:
+            if old.get(name) != new.get(name):
+                changed[f"{group}: {name.replace('_', ' ')}"] = old.get(name), new.get(name)
+    if before.status != after.status:
+        changed = {"status": (before.status, after.status), **changed}
+    same = [part for part, (old, new) in groups.items() if old == new and any(old.values())]
+    same += [title for title in ("template", "cell") if _alike(before, after, title)]
+    metrics = {
+        name: (before.metrics.get(name), after.metrics.get(name))
+        for name in {**before.metrics, **after.metrics}
+    }
+    return Difference(before, after, changed, metrics, tuple(same), after.gave_the_same(before))
+
+
+def _text(record: RunRecord, title: str) -> str:
+    if title == "template":
+        return record.template or ""
+    return (record.cell.source or "") if record.cell is not None else ""
+
+
+def _alike(before: RunRecord, after: RunRecord, title: str) -> bool:
+    return bool(_text(before, title)) and _text(before, title) == _text(after, title)
+
+
+def _shown(value: object) -> str:
+    if value is None:
+        return number(None)
+    return value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+
+
+def _moved(before: float | None, after: float | None) -> tuple[str, str]:
+    if before is None or after is None:
+        return "", ""
+    by = after - before
+    share = f"{by / abs(before):+.1%}" if before else ""
+    return (f"+{number(by)}" if by > 0 else number(by)), share if by else ""

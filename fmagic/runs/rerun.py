@@ -1,0 +1,44 @@
+"""The cell of a run, so that it can be run again."""
+
+from __future__ import annotations
+
+import re
+import shlex
+from typing import TYPE_CHECKING
+
+from fmagic.errors import LogError
+
+if TYPE_CHECKING:
+    from fmagic.runs.record import RunRecord
+
+_MAGIC = re.compile(r"(?P<name>\s*%{1,2}[A-Za-z_]\w*)(?P<line>[^\n]*)")
+
+
+def again(record: RunRecord) -> str:
+    """Return the source of a run's cell, with the model and the seed of the run in a magic's line.
+
+    Raises:
+        LogError: the source was not kept, or not all of it.
+    """
+    source = record.cell.source if record.cell is not None else None
+    if not source:
+        raise LogError(f"Run {record.short_id} has no cell: it was made outside of a notebook.")
+    if record.cell_is_cut:
+        raise LogError(
+            f"The cell of run {record.short_id} was too long for the log and was cut, so it cannot "
+            "be put back."
+        )
+    match = _MAGIC.match(source)
+    if match is None:
+        return source
+    options = []
+    if record.model is not None and not _has(match["line"], "--model"):
+        options.append(f"--model {shlex.quote(record.model.name)}")
+    if record.seed is not None and not _has(match["line"], "--seed"):
+        options.append(f"--seed {record.seed}")
+    start = match.end("name")
+    return " ".join([source[:start], *options]) + source[start:]
+
+
+def _has(line: str, option: str) -> bool:
+    return re.search(rf"(^|\s){option}(\s|=|$)", line) is not None

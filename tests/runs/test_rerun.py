@@ -1,0 +1,34 @@
+from __future__ import annotations
+
+import pytest
+
+from fmagic.errors import LogError
+from fmagic.runs.rerun import again
+from tests.runs.samples import made
+
+
+@pytest.mark.parametrize(
+    ("source", "expected"),
+    [
+        ("%%prompt\nHello", "%%prompt --model tiny --seed 7\nHello"),
+        ("%%prompt --seed 1 --data d\nHi", "%%prompt --model tiny --seed 1 --data d\nHi"),
+        ("%%prompt --model=x\nHi", "%%prompt --seed 7 --model=x\nHi"),
+        ("%prompt Say --modelling", "%prompt --model tiny --seed 7 Say --modelling"),
+        ("fm.prompt('hi')", "fm.prompt('hi')"),
+    ],
+)
+def test_the_cell_with_model_and_seed(source: str, expected: str) -> None:
+    assert again(made(1, cell={"source": source}, seed=7, model={"name": "tiny"})) == expected
+
+
+def test_a_name_with_a_space_is_quoted() -> None:
+    run = made(1, cell={"source": "%%prompt\nx"}, model={"name": "my model"})
+    assert again(run) == "%%prompt --model 'my model'\nx"
+
+
+def test_cells_that_were_not_kept() -> None:
+    with pytest.raises(LogError, match="outside of a notebook"):
+        again(made(1))
+    long = made(1, cell={"source": "%%prompt\n" + "x" * 100_000}).sealed()
+    with pytest.raises(LogError, match="cut"):
+        again(long)

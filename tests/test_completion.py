@@ -1,0 +1,131 @@
+"""Tab in the cells of fmagic, without a kernel; one test asks a real shell."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+import pytest
+from IPython.core.completer import provisionalcompleter
+from IPython.core.interactiveshell import InteractiveShell
+
+from fmagic.completion import complete, register
+from fmagic.drive import Script
+from fmagic.session import Session
+from fmagic.settings import Fmagic
+
+if TYPE_CHECKING:
+    from pathlib import Path
+
+FRAME = pd.DataFrame({"text": ["a"], "label": ["b"]})
+
+
+class Variables(Script):
+    """A front with a user's variables."""
+
+    def variables(self) -> dict[str, object]:
+        return {"reviews": FRAME, "rows": [{"title": "x"}], "word": "x", "pandas": pd, "f": len}
+
+
+@pytest.fixture
+def session(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Session:
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "train.csv").write_text("a\n")
+    (tmp_path / "notes.txt").write_text("a\n")
+    session = Session(
+        Fmagic(journal_dir=str(tmp_path / "journal"), models_dir=str(tmp_path / "models")),
+        Variables(),
+    )
+    session.save_template("stars", "user:\nHow many stars?\n")
+    session.log.begin("evaluate", seed=3).finish()
+    session.log.annotate(session.log.session()[-1], add=["baseline"])
+    return session
+
+
+def offered(session: Session, cell: str) -> list[str]:
+    """Return what is offered where the bar stands."""
+    before, _, after = cell.partition("|")
+    lines = before.split("\n")
+    start, texts = complete(before + after, len(lines) - 1, len(lines[-1]), lambda: session)
+    return [lines[-1][:start] + text for text in texts]
+
+
+@pytest.mark.parametrize(
+    ("cell", "some"),
+    [
+        ("%%prompt --max|", ["%%prompt --max-tokens"]),
+        ("%%prompt --da|ta reviews\nhello", ["%%prompt --data"]),
+        ("%%prompt --data re|", ["%%prompt --data reviews"]),
+        ("%%prompt --data=tr|", ["%%prompt --data=train.csv"]),
+        ("%%prompt --data |", ["%%prompt --data reviews", "%%prompt --data rows",
+                               "%%prompt --data train.csv"]),
+        ("%%prompt --template |", ["%%prompt --template stars"]),
+        ("%%prompt --model ti|", ["%%prompt --model tiny"]),
+        ("%%finetune --method q|", ["%%finetune --method qlora"]),
+        ("%%prompt --on-missing |", ["%%prompt --on-missing error", "%%prompt --on-missing skip",
+                                     "%%prompt --on-missing keep"]),
+        ("%model ti|", ["%model tiny"]),
+        ("%model tiny --quant n|", ["%model tiny --quant none", "%model tiny --quant nf4"]),
+        ("x = 1\n%model ti|", ["%model tiny"]),
+        ("%runs e|", ["%runs export"]),
+        ("%runs export m|", ["%runs export markdown", "%runs export mlflow"]),
+        ("%runs --kind |", ["%runs --kind evaluate"]),
+        ("%runs --tag b|", ["%runs --tag baseline"]),
+        ("%%prompt\nsy|", ["system:"]),
+        ("%%evaluate --data reviews\nuser:\n{{ la|", ["{{ label"]),
+        ("%%prompt --data rows\n{{ t|", ["{{ title"]),
+        ("%%prompt\n{% if w|", ["{% if word"]),
+        ("%%prompt\n{{ word }} and {{\n  wo| }}", ["  word"]),
+    ],
+)  # fmt: skip
+def test_what_is_offered(session: Session, cell: str, some: list[str]) -> None:
+    assert offered(session, cell) == some
+
+
+@pytest.mark.parametrize(
+    "cell",
+    [
+        "%%prompt\nplain tex|",
+        "%%prompt\n{{ word }} wor|",
+        "%%prompt\n|",
+        "%%embed\nsys|",
+        "%%timeit --da|",
+        "import o|",
+        "%prompt Say ti|",
+        "%%prompt --max-tokens 5 wo|",
+    ],
+)
+def test_where_nothing_is_offered(session: Session, cell: str) -> None:
+    assert offered(session, cell) == []
+
+
+def test_modules_and_functions_are_no_values_of_a_template(session: Session) -> None:
+    assert offered(session, "%%prompt\n{{ |") == ["{{ reviews", "{{ rows", "{{ word"]
+
+
+def test_an_id_of_a_run(session: Session) -> None:
+    short = session.log.session()[-1].short_id
+    assert offered(session, "%runs show |") == [f"%runs show {short}"]
+    assert offered(session, f"%runs diff {short} |") == [f"%runs diff {short} {short}"]
+
+
+@pytest.mark.parametrize(
+    ("cell", "text"),
+    [
+        ("%%prompt --max|", "--max-tokens"),
+        ("%%prompt --data=re|", "reviews"),
+        ("%%evaluate --data reviews\nuser:\n{{ la|", "label"),
+        ("%%prompt\nass|", "assistant:"),
+    ],
+)
+def test_a_real_shell_asks_once(session: Session, cell: str, text: str) -> None:
+    shell = InteractiveShell()  # type: ignore[no-untyped-call]  # IPython has it without types
+    for _ in range(2):
+        register(shell, lambda: session)
+    before = cell.partition("|")[0]
+    with provisionalcompleter():
+        found: list[Any] = list(shell.Completer.completions(before, len(before)))
+    assert [each.text for each in found] == [text]
+    whole = before[: found[0].start] + found[0].text + before[found[0].end :]
+    assert whole.startswith(before)
+    assert whole.endswith(text)
