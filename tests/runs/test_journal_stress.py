@@ -7,6 +7,7 @@ import signal
 import subprocess
 import sys
 from collections import Counter
+from contextlib import ExitStack
 from typing import TYPE_CHECKING
 
 import pytest
@@ -49,9 +50,10 @@ def lines(process: subprocess.Popen[str]) -> Iterator[list[str]]:
 
 
 def test_eight_kernels_at_once_lose_nothing(tmp_path: Path) -> None:
-    processes = [writer(tmp_path, RUNS) for _ in range(KERNELS)]
-    done = {words[1] for process in processes for words in lines(process) if words[0] == "done"}
-    assert [process.wait() for process in processes] == [0] * KERNELS
+    with ExitStack() as running:
+        processes = [running.enter_context(writer(tmp_path, RUNS)) for _ in range(KERNELS)]
+        done = {words[1] for process in processes for words in lines(process) if words[0] == "done"}
+    assert [process.returncode for process in processes] == [0] * KERNELS
     found = read_folder(tmp_path, notebook="a.ipynb")
     assert {record.id for record in found} == done
     assert len(found) == KERNELS * RUNS
@@ -63,13 +65,12 @@ def test_a_kernel_that_is_killed_at_any_moment_loses_no_finished_run(tmp_path: P
     begun: set[str] = set()
     done: set[str] = set()
     for _ in range(KILLS):
-        process = writer(tmp_path, 10**6)
         last = rng.randrange(1, 200)
-        for number, words in enumerate(lines(process)):
-            (done if words[0] == "done" else begun).add(words[1])
-            if number == last:
-                process.send_signal(signal.SIGKILL)
-        process.wait()
+        with writer(tmp_path, 10**6) as process:
+            for number, words in enumerate(lines(process)):
+                (done if words[0] == "done" else begun).add(words[1])
+                if number == last:
+                    process.send_signal(signal.SIGKILL)
     found = {record.id: record.status for record in read_folder(tmp_path)}
     # It may have begun or finished one more than it could say.
     assert begun <= set(found)
