@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from fmagic.results import Result
     from fmagic.runs.log import ActiveRun
     from fmagic.runs.record import CellInfo, RunRecord
+    from fmagic.stopping import Work
 
 R = TypeVar("R")
 Method = TypeVar("Method", bound="Callable[..., Any]")
@@ -51,6 +52,9 @@ class Front(Protocol):
 
     def watch(self) -> Watch:
         """Return someone to watch an operation."""
+
+    def changed(self) -> None:
+        """Take note that other models are loaded, or other operations go on."""
 
 
 class Unwatched:
@@ -89,6 +93,9 @@ class Script:
         """Watch nothing."""
         return Unwatched()
 
+    def changed(self) -> None:
+        """Tell nobody."""
+
 
 @dataclass(slots=True)
 class Points:
@@ -102,15 +109,16 @@ class Points:
 
 
 def drive(
-    operation: Generator[Event, None, R], active: ActiveRun, watch: Watch
+    operation: Generator[Event, None, R], active: ActiveRun, watch: Watch, work: Work
 ) -> tuple[R, Points]:
     """Run an operation to its end.
 
-    Stop may strike while a display is being updated; it is handed to the operation, which keeps
-    what was done and returns.
+    Stop may strike while a display is being updated, or be asked for by another thread; it is
+    handed to the operation, which keeps what was done and returns.
     """
     points = Points()
     throw: BaseException | None = None
+    handed = False
     while True:
         try:
             event = operation.throw(throw) if throw else next(operation)
@@ -124,6 +132,8 @@ def drive(
             watch.event(event)
         except KeyboardInterrupt as stop:
             throw = stop
+        if work.is_due and not handed:
+            throw, handed = KeyboardInterrupt(), True
 
 
 def tidy(method: Method) -> Method:

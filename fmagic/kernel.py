@@ -6,6 +6,7 @@ from functools import cache
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from fmagic.frontend import Desk
     from fmagic.session import Session
     from fmagic.settings import Fmagic
 
@@ -23,7 +24,7 @@ def session() -> Session:
 
 
 def register(shell: Any) -> None:
-    """Add the magics and the settings to a shell."""
+    """Add the magics and the settings to a shell, and answer its front ends."""
     from fmagic.completion import register as register_completion
     from fmagic.magics import register as register_magics
 
@@ -32,6 +33,7 @@ def register(shell: Any) -> None:
         shell.configurables.append(settings)  # where %config looks
     register_magics(shell, lambda: _session(shell))
     register_completion(shell, lambda: _session(shell))
+    _desk(shell)
 
 
 # A cache is no state of ours to manage: a shell is made once and lives as long as its process.
@@ -45,6 +47,13 @@ def _settings(shell: Any) -> Fmagic:
 
 
 @cache
+def _desk(shell: Any) -> Desk | None:
+    from fmagic.frontend import connect
+
+    return connect(shell)
+
+
+@cache
 def _session(shell: Any) -> Session:
     from fmagic.session import Session
 
@@ -53,4 +62,8 @@ def _session(shell: Any) -> Session:
     from fmagic.live import Notebook
 
     settings = _settings(shell)
-    return Session(settings, Notebook(shell, settings))
+    desk = _desk(shell)
+    if desk is None:
+        return Session(settings, Notebook(shell, settings))
+    desk.session = Session(settings, Notebook(shell, settings, desk.changed))
+    return desk.session

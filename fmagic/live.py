@@ -15,7 +15,7 @@ from fmagic.operations.events import Advanced, Event, Notice, Piece, Point, Star
 from fmagic.runs.record import CellInfo
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from fmagic.drive import Watch
     from fmagic.results import Result
@@ -120,11 +120,15 @@ class Notebook:
     Args:
         shell: the IPython shell.
         settings: of the session.
+        changed: called when other models are loaded, or other operations go on.
     """
 
-    def __init__(self, shell: Any, settings: Fmagic) -> None:
+    def __init__(
+        self, shell: Any, settings: Fmagic, changed: Callable[[], None] | None = None
+    ) -> None:
         self._shell = shell
         self._settings = settings
+        self._changed = changed
 
     def cell(self) -> CellInfo | None:
         """Return the cell that is running, with the id that its front end gave it."""
@@ -165,3 +169,8 @@ class Notebook:
         if not self._settings.display:
             return Unwatched()
         return LiveDisplay(self._shell, self._settings.update_seconds)
+
+    def changed(self) -> None:
+        """Pass on that other models are loaded, or other operations go on."""
+        if self._changed is not None:
+            self._changed()

@@ -13,6 +13,7 @@ from fmagic.runs.journal import Journal
 from fmagic.runs.log import RunLog
 from fmagic.settings import Fmagic
 from fmagic.shelf import Shelf
+from fmagic.stopping import Stops
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -45,6 +46,11 @@ class Running(Shelf):
         self.templates: dict[str, str] = {}
         # Cells that were put back to be run again, by their source.
         self.repeated: dict[str, RunRecord] = {}
+        self.stops = Stops()
+
+    def changed(self) -> None:
+        """Tell the front what is loaded or going on now."""
+        self.front.changed()
 
     def run(
         self,
@@ -86,7 +92,9 @@ class Running(Shelf):
         peak = PeakMemory(model.device)
         started = time.perf_counter()
         try:
-            done, points = drive(operation, active, watch)
+            with self.stops.work(active.record.id, kind, cell.id if cell else None) as work:
+                self.changed()
+                done, points = drive(operation, active, watch, work)
             if adopt is not None:
                 adopt(done)
             active.add_metrics(
@@ -105,6 +113,8 @@ class Running(Shelf):
             if failure is error:
                 raise
             raise failure from None
+        finally:
+            self.changed()
         watch.finish(result)
         if done.interrupted:
             raise Interrupted(_stopped(kind, done), result)

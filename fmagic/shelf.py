@@ -83,6 +83,7 @@ class Shelf:
             raise
         self.by_name[name] = model
         self.current = name
+        self.changed()
         return model
 
     def unload(self, name: str | None = None, *, everything: bool = False) -> int:
@@ -109,6 +110,10 @@ class Shelf:
         del self.by_name[name]
         if self.current == name:
             self.current = next(reversed(self.by_name), None)
+        self.changed()
+
+    def changed(self) -> None:
+        """Tell whoever shows what is loaded; a shelf alone tells nobody."""
 
     def model(self, name: str | None = None) -> Loaded:
         """Return a loaded model: the current one, one by name, or one loaded now by its spec."""
@@ -132,6 +137,7 @@ class Shelf:
         finally:
             # A model that is named for one cell does not become the current one.
             self.current = current or self.current
+            self.changed()
 
     def writer(self, name: str | None, verb: str) -> LanguageModel:
         """Return a model that writes text, for the magic `verb`."""

@@ -84,6 +84,26 @@ def free_memory(device: Device) -> int:
     return detect(str(device)).free_bytes
 
 
+def memory_in_use(device: Device) -> tuple[int, int | None]:
+    """Return the bytes in use and the bytes there are, without freeing anything first.
+
+    On a GPU all processes count. On a processor it is the resident size of this one, of no total:
+    the rest of the machine is not ours to judge by.
+    """
+    import psutil
+
+    if device.type == "cuda":
+        import torch
+
+        free, total = torch.cuda.mem_get_info(device.index)
+        return int(total - free), int(total)
+    if device.type == "mps":
+        import torch
+
+        return int(torch.mps.driver_allocated_memory()), device.total_bytes
+    return int(psutil.Process().memory_info().rss), None
+
+
 def resident_bytes() -> int:
     """Return the memory of this process, after everything that is unused went back."""
     import psutil
