@@ -23,8 +23,13 @@ export default tseslint.config(
         'error',
         { allowNumber: true }
       ],
-      // A plugin's static side is its interface.
-      '@typescript-eslint/no-extraneous-class': 'off'
+      // The field that is taken off when the rest is meant.
+      '@typescript-eslint/no-unused-vars': [
+        'error',
+        { ignoreRestSiblings: true }
+      ],
+      // A signal takes a method and, beside it, its object.
+      '@typescript-eslint/unbound-method': 'off'
     }
   },
   {

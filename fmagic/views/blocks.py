@@ -168,11 +168,19 @@ class Stack:
 
 @dataclass(frozen=True, slots=True)
 class Card:
-    """Blocks under a title, with the colour of a tone at the left edge."""
+    """Blocks under a title, with the colour of a tone at the left edge.
+
+    Args:
+        title: the line above.
+        blocks: what is in it.
+        tone: of the edge.
+        mark: by which a front end finds the card, `data-fmagic`, to put its own in the place.
+    """
 
     title: str
     blocks: Sequence[Block]
     tone: Tone = "normal"
+    mark: str = ""
 
     def plain(self) -> str:
         """Return the title and, indented, the blocks."""
@@ -184,8 +192,9 @@ class Card:
             f"border:1px solid {LINE};border-left:4px solid {COLOURS[self.tone]};"
             "border-radius:4px;padding:6px 12px 2px 12px;margin:4px 0"
         )
+        mark = f' data-fmagic="{escaped(self.mark)}"' if self.mark else ""
         return (
-            f'<div {NO_MATH} style="{style}"><div style="margin:0 0 6px 0">'
+            f'<div {NO_MATH}{mark} style="{style}"><div style="margin:0 0 6px 0">'
             f"<b>{escaped(cell(self.title, LONGEST_CAPTION))}</b></div>{Stack(self.blocks).html()}</div>"
         )
 

@@ -1,6 +1,8 @@
 from __future__ import annotations
 
 import copy
+import json
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import jsonschema
@@ -23,6 +25,9 @@ from fmagic.runs.schema import json_schema, validate
 if TYPE_CHECKING:
     from pydantic import BaseModel
 
+REFUSED = json.loads(
+    (Path(__file__).parents[1] / "fixtures" / "refused.json").read_text(encoding="utf-8")
+)
 PARTS: dict[str, type[BaseModel]] = {
     "cell": CellInfo,
     "model": ModelInfo,
@@ -73,32 +78,7 @@ def test_fixtures_meet_both_and_come_back_unchanged(fixture_record: dict[str, An
     assert list(dumped) == list(fixture_record)
 
 
-@pytest.mark.parametrize(
-    ("place", "value"),
-    [
-        ("schema", "fmagic.run/2"),
-        ("id", "01a1fbf2-0001-4c3e-9d41-5b0e7a1c0001"),
-        ("kind", "Prompt!"),
-        ("status", "done"),
-        ("started", "2026-11-21 08:05"),
-        ("started", None),
-        ("seconds", "1.84"),
-        ("seed", "0"),
-        ("params", None),
-        ("metrics", {"accuracy": "high"}),
-        ("metrics", {"accuracy": None}),
-        ("series", {"loss": [[1, 2, 3]]}),
-        ("series", {"loss": [1, 2]}),
-        ("parents", [1]),
-        ("tags", "baseline"),
-        ("model", {"quant": "nf4"}),
-        ("data", {"name": "d", "columns": [1]}),
-        ("output", {"table": []}),
-        ("environment", {"git_dirty": "yes"}),
-        ("error", {"message": "no type"}),
-        ("cell", "source"),
-    ],
-)
+@pytest.mark.parametrize(("place", "value"), REFUSED)
 def test_schema_and_model_refuse_the_same(place: str, value: object) -> None:
     record = RunRecord(kind="prompt").dump()
     record[place] = value

@@ -1,11 +1,25 @@
 from __future__ import annotations
 
+import json
 from fractions import Fraction
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from fmagic.runs.card import figure
 from fmagic.views import duration, number, size
+
+# The tests of the JupyterLab extension read these too.
+SHARED = json.loads((Path(__file__).parents[1] / "fixtures" / "formats.json").read_text("utf-8"))
+
+
+def test_what_the_extension_writes_alike() -> None:
+    for write in (number, size, duration):
+        for value, expected in SHARED[write.__name__]:
+            assert write(value) == expected
+    for name, value, expected in SHARED["figure"]:
+        assert figure(name, value) == expected
 
 
 @pytest.mark.parametrize(

@@ -36,7 +36,7 @@ export class NotebookLog {
 
   private constructor(readonly panel: NotebookPanel) {
     void panel.context.ready.then(() => {
-      if (!panel.isDisposed && panel.context.model) {
+      if (!panel.isDisposed) {
         this._open(panel.context.model);
       }
     });
@@ -123,7 +123,7 @@ export class NotebookLog {
     const before = (model.getMetadata(KEY) ?? {}) as PartialJSONObject;
     const kept = all
       ? this.records
-      : this.records.filter(run => run.edited || this._inBook.has(run.id));
+      : this.records.filter(run => !!run.edited || this._inBook.has(run.id));
     if (kept.length === 0) {
       return;
     }

@@ -22,7 +22,7 @@ export async function reveal(
   if (node) {
     // Taken off and put on again, so that a second click shows too.
     node.classList.remove(FLASH);
-    void node.offsetWidth;
+    node.getBoundingClientRect();
     node.classList.add(FLASH);
     node.addEventListener(
       'animationend',

@@ -31,18 +31,15 @@ function shrink(
       return record.series && thinned(record.series);
     case 'output':
       return record.output && brief(record.output);
-    case 'cell': {
-      const { cell } = record;
-      if ((cell?.source?.length ?? 0) <= MOST_TEXT) {
-        return cell;
-      }
+    case 'cell':
       // Half a cell would pass for an edited one, and could be run again.
-      const { source: _, ...rest } = cell ?? {};
-      return rest;
-    }
+      return (record.cell?.source?.length ?? 0) <= MOST_TEXT
+        ? record.cell
+        : without({ ...record.cell }, 'source');
     case 'template':
+      return cut(record.template ?? '', MOST_TEXT) || null;
     case 'note':
-      return cut(String(value ?? ''), MOST_TEXT) || null;
+      return cut(record.note ?? '', MOST_TEXT) || null;
     case 'error':
       return (
         record.error && {
@@ -65,6 +62,12 @@ export function thin(points: readonly Point[], most: number): readonly Point[] {
     const index = Math.round((place * last) / (most - 1));
     return points[index] ?? ([0, 0] as const);
   });
+}
+
+function without(part: object, field: string): object {
+  return Object.fromEntries(
+    Object.entries(part).filter(([name]) => name !== field)
+  );
 }
 
 function thinned(series: Series): Series {

@@ -19,7 +19,9 @@ export function number(value: number): string {
   if (Number.isInteger(value) || size >= GROUPED) {
     return grouped(Math.round(value));
   }
-  return String(Number(value.toPrecision(4)));
+  return Number(value.toPrecision(4))
+    .toFixed(6)
+    .replace(/\.?0+$/, '');
 }
 
 /** Bytes in decimal units: `1.4 GB`. */
@@ -122,8 +124,8 @@ export function moment(started: string, now: Date = new Date()): string {
 }
 
 // Control characters but tab and line feed; marks that turn the direction of what follows.
-// eslint-disable-next-line no-control-regex
 const CONTROL =
+  // eslint-disable-next-line no-control-regex
   /[\u0000-\u0008\u000b-\u001f\u007f-\u009f\u202a-\u202e\u2066-\u2069\ufff9-\ufffb\ufffe\uffff]/g;
 const LONGEST = 100_000;
 
@@ -157,7 +159,7 @@ function written(value: Json): string {
   }
   if (typeof value === 'object' && value !== null) {
     const pairs = Object.entries(value).map(
-      ([name, each]) => `${JSON.stringify(name)}: ${written(each as Json)}`
+      ([name, each]) => `${JSON.stringify(name)}: ${written(each)}`
     );
     return `{${pairs.join(', ')}}`;
   }
@@ -165,7 +167,7 @@ function written(value: Json): string {
 }
 
 function exponential(value: number): string {
-  const text = String(Number(value.toPrecision(3)).toExponential());
+  const text = Number(value.toPrecision(3)).toExponential();
   return text.replace(/e([+-])(\d)$/, 'e$10$2');
 }
 

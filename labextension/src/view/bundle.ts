@@ -1,7 +1,7 @@
 /** The parts of an output's HTML, which is written for readers without this extension. */
 
-/** The class that Python's `fmagic.runs.card` gives to the card of the run. */
-export const CARD_CLASS = 'fmagic-run-card';
+// How Python's `fmagic.runs.card` marks the card of the run.
+const CARD = '[data-fmagic="run-card"]';
 
 /**
  * Return the HTML of a result without the card of its run; `null` if nothing else is in it. Where
@@ -12,7 +12,7 @@ export const CARD_CLASS = 'fmagic-run-card';
  */
 export function withoutCard(html: string): string | null {
   const parsed = new DOMParser().parseFromString(html, 'text/html');
-  const card = parsed.querySelector(`.${CARD_CLASS}`);
+  const card = parsed.querySelector(CARD);
   card?.remove();
   const { body } = parsed;
   const told = body.textContent.trim() !== '' || body.querySelector('img, svg');

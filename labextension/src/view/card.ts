@@ -22,9 +22,9 @@ const SIGNS: Readonly<Record<Status, string>> = {
 export function statusMark(status: Status): HTMLElement {
   return h(
     'span',
-    { class: `fmagic-status fmagic-status-${status}` },
+    { class: `fmagic-status fmagic-status-${status}`, title: status },
     h('span', { attrs: { 'aria-hidden': 'true' } }, SIGNS[status]),
-    ` ${status}`
+    h('span', { class: 'fmagic-status-word' }, ` ${status}`)
   );
 }
 

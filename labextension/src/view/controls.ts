@@ -26,7 +26,7 @@ export class Controls {
     this._kind = picker('Kind');
     this._status = picker('Status');
     this._sort = picker('Sort by');
-    this._order = h('button', { class: 'jp-mod-styled fmagic-order' });
+    this._order = h('button', { class: 'fmagic-select fmagic-order' });
     this._showOrder();
     this.node = h(
       'div',
@@ -98,7 +98,7 @@ export class Controls {
 
 function picker(label: string): HTMLSelectElement {
   return h('select', {
-    class: 'jp-mod-styled',
+    class: 'fmagic-select',
     title: label,
     attrs: { 'aria-label': label }
   });

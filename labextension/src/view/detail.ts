@@ -21,16 +21,17 @@ export function sections(
 ): HTMLElement[] {
   return [
     ...failure(record),
-    ...about(record, link),
     ...output(record),
     ...pairsOf('Figures', figures(record)),
     ...curves(record),
+    ...pairsOf('Builds on', lineage(record, link)),
     ...textOf('Template', record.template),
     ...pairsOf('Options', options(record)),
     ...pairsOf('Model', fields(record.model)),
     ...pairsOf('Data', fields(record.data)),
     ...cell(record),
-    ...pairsOf('Environment', fields(record.environment))
+    ...pairsOf('Environment', fields(record.environment)),
+    ...pairsOf('Run', about(record))
   ];
 }
 
@@ -76,16 +77,10 @@ function failure(record: RunRecord): HTMLElement[] {
   return [section('Error', verbatim(message ? `${type}: ${message}` : type))];
 }
 
-function about(record: RunRecord, link: RunLink): HTMLElement[] {
-  const listed: Pair[] = [
-    ['id', h('code', {}, record.id)],
-    ['started', record.started.replace('T', ' ').replace('Z', ' UTC')]
-  ];
-  if (record.notebook) {
-    listed.push(['notebook', record.notebook]);
-  }
+function lineage(record: RunRecord, link: RunLink): Pair[] {
+  const listed: Pair[] = [];
   if (record.parents?.length) {
-    listed.push(['builds on', h('span', {}, ...spaced(record.parents, link))]);
+    listed.push(['runs', h('span', {}, ...spaced(record.parents, link))]);
   }
   if (record.rerun) {
     const same = record.rerun.same_output;
@@ -100,10 +95,21 @@ function about(record: RunRecord, link: RunLink): HTMLElement[] {
       h('span', {}, link(record.rerun.of), `: ${said}`)
     ]);
   }
+  return listed;
+}
+
+function about(record: RunRecord): Pair[] {
+  const listed: Pair[] = [
+    ['id', h('code', {}, record.id)],
+    ['started', record.started.replace('T', ' ').replace('Z', ' UTC')]
+  ];
+  if (record.notebook) {
+    listed.push(['notebook', record.notebook]);
+  }
   if (record.output?.sha256) {
     listed.push(['output sha256', h('code', {}, record.output.sha256)]);
   }
-  return [section('Run', pairs(listed))];
+  return listed;
 }
 
 function spaced(ids: readonly string[], link: RunLink): Node[] {

@@ -39,7 +39,7 @@ export function svg<K extends keyof SVGElementTagNameMap>(
 ): SVGElementTagNameMap[K] {
   const element = document.createElementNS(SVG, tag);
   for (const [name, value] of Object.entries(attrs)) {
-    element.setAttribute(name, String(value));
+    element.setAttribute(name, visible(String(value)));
   }
   element.append(...texts(children));
   return element;
@@ -53,7 +53,7 @@ export function setAttributes(
     if (value === null) {
       element.removeAttribute(name);
     } else {
-      element.setAttribute(name, value);
+      element.setAttribute(name, visible(value));
     }
   }
 }

@@ -1,9 +1,15 @@
 /** One run in the list of the panel. */
 
-import { duration, moment, precision } from '../log/formats';
-import { mainMetric, metricText, valueOf } from '../log/query';
+import {
+  duration,
+  figure,
+  moment,
+  precision,
+  shown,
+  words
+} from '../log/formats';
+import { mainMetric, valueOf } from '../log/query';
 import { type RunRecord, shortId } from '../log/record';
-import { shown, words } from '../log/formats';
 import { statusMark, tagMarks } from './card';
 import { h } from './dom';
 
@@ -46,7 +52,6 @@ export function row(
       checked: isChecked ? '' : null
     }
   });
-  const right = sortedFigure(record, state.sort);
   const model = [record.model?.name, precision(record)];
   const where = [model.filter(Boolean).join(' '), record.data?.name];
   return h(
@@ -71,7 +76,7 @@ export function row(
         { class: 'fmagic-row-line' },
         h(
           'span',
-          { class: 'fmagic-cut' },
+          { class: 'fmagic-name' },
           statusMark(record.status),
           ' ',
           h('strong', {}, record.kind),
@@ -84,7 +89,7 @@ export function row(
             { class: 'fmagic-stale', title: `stale: ${stale.join(', ')}` },
             'stale'
           ),
-        h('span', { class: 'fmagic-figure-text' }, right)
+        sortedFigure(record, state.sort)
       ),
       h(
         'div',
@@ -129,12 +134,23 @@ function hasMarks(record: RunRecord): boolean {
 }
 
 /** The figure by which it was sorted, where that stands nowhere else; else the main one. */
-function sortedFigure(record: RunRecord, sort: string): string {
-  if (record.metrics?.[sort] !== undefined) {
-    return metricText(record, sort);
-  }
+function sortedFigure(record: RunRecord, sort: string): HTMLElement | null {
+  const name = record.metrics?.[sort] === undefined ? mainMetric(record) : sort;
+  const value = name === null ? undefined : record.metrics?.[name];
   if (sort === 'seed' || record.params?.[sort] !== undefined) {
-    return `${words(sort)} ${shown(valueOf(record, sort))}`;
+    return figureText(shown(valueOf(record, sort)), words(sort));
   }
-  return metricText(record, mainMetric(record));
+  return name === null || value === undefined
+    ? null
+    : figureText(figure(name, value), words(name));
+}
+
+/** The value first: where there is little room it is the name that is cut. */
+function figureText(value: string, name: string): HTMLElement {
+  return h(
+    'span',
+    { class: 'fmagic-cut fmagic-figure-text', title: `${name} ${value}` },
+    h('strong', {}, value),
+    ` ${name}`
+  );
 }

@@ -64,12 +64,10 @@ export class VirtualList<T> {
   }
 
   private _later(): void {
-    if (this._frame === null) {
-      this._frame = requestAnimationFrame(() => {
-        this._frame = null;
-        this._draw();
-      });
-    }
+    this._frame ??= requestAnimationFrame(() => {
+      this._frame = null;
+      this._draw();
+    });
   }
 
   private _draw(): void {
