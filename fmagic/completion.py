@@ -30,8 +30,6 @@ TEMPLATES = frozenset({"prompt", "evaluate", "finetune"})
 """Cell magics whose body is a template."""
 FILES = (".csv", ".jsonl", ".parquet")
 MOST_RUNS = 20
-QUANTS = ("auto", "none", "int8", "nf4")
-DTYPES = ("auto", "bfloat16", "float16", "float32")
 
 
 def register(shell: Any, session: Callable[[], Session]) -> None:
@@ -141,8 +139,8 @@ def _values(magic: str, action: argparse.Action, session: Session) -> Iterable[s
         "template": lambda: list(session.templates),
         "data": lambda: _tables(session),
         "eval": lambda: _tables(session),
-        "quant": lambda: list(QUANTS),
-        "dtype": lambda: list(DTYPES),
+        "quant": _quants,
+        "dtype": _dtypes,
         "adapter": _folders,
     }
     return found[action.dest]() if action.dest in found else []
@@ -229,6 +227,18 @@ def _models(session: Session) -> list[str]:
     from fmagic.models.spec import known_names
 
     return [*session.by_name, *known_names(Path(session.settings.models_dir))]
+
+
+def _quants() -> list[str]:
+    from fmagic.models.quant import AUTO, methods
+
+    return [AUTO, "none", *methods()]
+
+
+def _dtypes() -> list[str]:
+    from fmagic.models.precision import BYTES
+
+    return ["auto", *BYTES]
 
 
 def _folders() -> list[str]:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from fmagic.errors import FmagicError, OutOfMemoryError
+from fmagic.errors import FmagicError, OutOfMemoryError, empty_frames
 from fmagic.operations.events import Event, Point
 
 if TYPE_CHECKING:
@@ -139,8 +139,8 @@ def drive(
 def tidy(method: Method) -> Method:
     """Let a failed method hold nothing: IPython keeps the traceback, and frames keep tensors.
 
-    An `FmagicError` is raised anew without its history; any other error keeps its stack, whose
-    frames are emptied.
+    An `FmagicError` is raised anew, with its cause alone; any other error keeps its stack. The
+    frames of what is kept are emptied.
     """
 
     @wraps(method)
@@ -148,9 +148,8 @@ def tidy(method: Method) -> Method:
         try:
             return method(*args, **kwargs)
         except FmagicError as error:
-            traceback.clear_frames(error.__traceback__)
+            empty_frames(error)
             failure: FmagicError = error.with_traceback(None)
-            failure.__context__ = failure.__cause__ = None
         except BaseException as error:
             traceback.clear_frames(error.__traceback__)
             raise

@@ -16,12 +16,14 @@
     └── Interrupted            stopped by the user; what was done is in `.result`
 
 Every message says what is wrong and what to do next. In a notebook the message alone is shown,
-without a stack, and the cell fails.
+without a stack, and the cell fails. If another error was behind it, that is its `__cause__`, with
+its stack.
 """
 
 from __future__ import annotations
 
 import difflib
+import traceback
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -94,6 +96,19 @@ class Interrupted(FmagicError):  # noqa: N818 - it reports a wish of the user, n
 
 class FmagicWarning(UserWarning):
     """Something was skipped or degraded, and the work went on."""
+
+
+def empty_frames(error: BaseException) -> None:
+    """Let the stacks of an error and of its causes hold nothing, and be read all the same.
+
+    IPython keeps an error, its stack keeps frames, and their variables keep models. An error that
+    was merely being handled at the time (`__context__`) is left out: it has frames of its own.
+    """
+    each: BaseException | None = error
+    while each is not None:
+        traceback.clear_frames(each.__traceback__)
+        each.__context__ = None
+        each = each.__cause__
 
 
 def did_you_mean(word: str, options: Iterable[str], *, limit: int = 3) -> str:

@@ -32,6 +32,11 @@ PACKAGES = (
     "jupyterlab",
 )
 OPTIONAL = {"ipykernel", "jupyterlab"}
+LABEXTENSION = "fmagic-labextension"
+HOW_TO_BUILD = (
+    "With Node.js 20.19 or newer, in a clone: cd labextension && npm ci && npm run build; "
+    "then install fmagic again."
+)
 OLDEST_PYTHON = (3, 11)
 
 
@@ -161,6 +166,7 @@ def _checks(settings: Fmagic) -> Iterator[Check]:
         ("device", lambda: _device(settings)),
         ("quantization", lambda: _quantization(settings)),
         ("tiny answers", lambda: _tiny(settings)),
+        ("labextension", _labextension),
         ("journal_dir", lambda: _folder("journal_dir", settings.journal_dir)),
         ("models_dir", lambda: _folder("models_dir", settings.models_dir)),
         ("cache_dir", lambda: _folder("cache_dir", settings.cache_dir)),
@@ -217,6 +223,17 @@ def _tiny(settings: Fmagic) -> Check:
     answers = [end.text for _, _, end in model.run([ids], Sampling(max_tokens=8)) if end]
     shelf.unload(everything=True)
     return Check("tiny answers", "ok", repr(answers[0]))
+
+
+def _labextension() -> Check:
+    try:
+        from jupyter_core.paths import jupyter_path
+    except ImportError:  # no Jupyter here, so nothing is missing
+        return Check("labextension", "note", "not looked for: Jupyter is not installed")
+    for folder in jupyter_path("labextensions"):
+        if (Path(folder) / LABEXTENSION / "package.json").exists():
+            return Check("labextension", "ok", "the JupyterLab extension is installed")
+    return Check("labextension", "note", "the JupyterLab extension was not built", HOW_TO_BUILD)
 
 
 def _folder(setting: str, folder: str) -> Check:

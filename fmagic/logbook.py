@@ -5,11 +5,13 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmagic.errors import LogError, OptionError
+from fmagic.errors import OptionError
 from fmagic.results import Recorded, Recovered, Runs, View
 from fmagic.running import Running
 from fmagic.runs.card import detail
+from fmagic.runs.finding import find
 from fmagic.runs.query import Query, select
+from fmagic.runs.staleness import stale
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -56,9 +58,9 @@ class Logbook(Running):
             LogError: no such notebook; no run at all has this kind, status, tag or metric.
             OptionError: `since` cannot be read.
         """
-        records = self._records(notebook)
+        records, cells = self._records_and_cells(notebook)
         query = Query(kind, model, status, tags, since, text, sort, reverse)
-        return Runs(select(records, query), self._stale(records, notebook), sort)
+        return Runs(select(records, query), stale(records, cells), sort)
 
     def show_run(self, run: str) -> View:
         """Return one run whole, with what it builds on.
@@ -66,8 +68,9 @@ class Logbook(Running):
         Raises:
             LogError: no run or several are meant.
         """
-        record, records = self._find(run), self._records()
-        return View(detail(record, records, self._stale(records).get(record.id, ())), record)
+        records, cells = self._records_and_cells()
+        record = find(records, run)
+        return View(detail(record, records, stale(records, cells).get(record.id, ())), record)
 
     def diff_runs(self, before: str, after: str) -> View:
         """Return what changed from one run to another, and how the figures moved.
@@ -77,7 +80,8 @@ class Logbook(Running):
         """
         from fmagic.runs.compare import compare
 
-        difference = compare(self._find(before), self._find(after))
+        records = self._records()
+        difference = compare(find(records, before), find(records, after))
         return View(difference.block(), difference)
 
     def plot_runs(
@@ -96,7 +100,7 @@ class Logbook(Running):
         """
         from fmagic.runs.plot import against, curves
 
-        records = [self._find(run) for run in runs] or self._records()
+        records = self._chosen(runs)
         if x is None:
             picture = curves(records, y)
         elif y is None:
@@ -168,8 +172,7 @@ class Logbook(Running):
         from fmagic.runs.exporters import export
         from fmagic.views import Text
 
-        records = [self._find(run) for run in runs] or self._records()
-        said = export(to, records, target)
+        said = export(to, self._chosen(runs), target)
         return View(Text(said), said)
 
     def recover_runs(self) -> Recovered:
@@ -188,25 +191,22 @@ class Logbook(Running):
         lost = [r for r in self.log.written(path) if r.status != "running"]
         return Recovered([r for r in lost if r.id not in kept | own])
 
-    def _records(self, notebook: str | Path | None = None) -> list[RunRecord]:
+    def _records_and_cells(
+        self, notebook: str | Path | None = None
+    ) -> tuple[list[RunRecord], dict[str, str]]:
         if notebook is not None and not Path(notebook).exists():
             from fmagic.runs.notebook import read_notebook
 
             read_notebook(Path(notebook))  # says so, and names near ones
-        return self.log.records(notebook or self.front.notebook())
+        return self.log.records_and_cells(notebook or self.front.notebook())
+
+    def _records(self) -> list[RunRecord]:
+        return self._records_and_cells()[0]
 
     def _find(self, run: str) -> RunRecord:
-        return self.log.find(run, notebook=self.front.notebook())
+        return find(self._records(), run)
 
-    def _stale(
-        self, records: Sequence[RunRecord], notebook: str | Path | None = None
-    ) -> dict[str, list[str]]:
-        from fmagic.runs.notebook import read_cells
-        from fmagic.runs.staleness import stale
-
-        path = notebook or self.front.notebook()
-        try:
-            cells = read_cells(Path(path)) if path else {}
-        except LogError:  # not saved yet, or being saved: what the log knows must do
-            cells = {}
-        return stale(records, cells)
+    def _chosen(self, runs: Sequence[str]) -> list[RunRecord]:
+        """Return the runs that are named, or all."""
+        records = self._records()
+        return [find(records, run) for run in runs] or records

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
 from fmagic.runs.card import bundle, card, table
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 PREVIEW_ROWS = 10
 PREVIEW_COLUMNS = 6
+PREVIEW_RUNS = 100
 
 
 @dataclass(slots=True, eq=False)
@@ -269,7 +271,7 @@ class Recovered(View):
 
 
 class Runs(Sequence["RunRecord"]):
-    """Records of runs, shown as a table.
+    """Records of runs, shown as a table of the latest, or of the first if they were sorted.
 
     Args:
         records: in the order in which they are shown.
@@ -310,10 +312,17 @@ class Runs(Sequence["RunRecord"]):
         return frame
 
     def __repr__(self) -> str:
-        return self._table().plain()
+        return self._table.plain()
 
     def _repr_html_(self) -> str:
-        return self._table().html()
+        return self._table.html()
 
+    @cached_property
     def _table(self) -> Block:
-        return table(self._records, self._stale, self._sort)
+        count = len(self._records)
+        few = self._records[:PREVIEW_RUNS] if self._sort else self._records[-PREVIEW_RUNS:]
+        caption = (
+            f"The {'first' if self._sort else 'latest'} {len(few):,} of {count:,} runs. Words and "
+            "filters find others; `%runs -o NAME` and `fmagic runs --csv` give all."
+        )
+        return table(few, self._stale, self._sort, caption if len(few) < count else "")

@@ -365,8 +365,14 @@ class Session(Logbook):
     def _with_answer(self, template: str, verb: str, purpose: str) -> Template:
         parsed = Template.parse(self.template(template))
         if not parsed.has_answer:
+            line = parsed.inline_answer()
+            clause = (
+                f" (text follows `assistant:` in line {line}: a role must stand alone on its line)"
+                if line
+                else ""
+            )
             raise TemplateError(
-                f"{verb} needs a last turn `assistant:` with {purpose}, for example:\n"
+                f"{verb} needs a last turn `assistant:` with {purpose}{clause}, for example:\n"
                 "assistant:\n{{ label }}"
             )
         return parsed

@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 Role = Literal["system", "user", "assistant"]
 
 _ROLE_LINE = re.compile(r"(system|user|assistant):[ \t]*")
+_INLINE_ANSWER = re.compile(r"assistant:[ \t]*\S")
 _OPENERS = {
     "variable_begin": ("{{", "}}"),
     "block_begin": ("{%", "%}"),
@@ -127,6 +128,11 @@ class Template:
                     )
             turns.append(Turn(part.role, text))
         return tuple(turns)
+
+    def inline_answer(self) -> int | None:
+        """Return the first line, from 1, with text behind `assistant:`, which so is text itself."""
+        lines = enumerate(self.source.split("\n"), start=1)
+        return next((number for number, line in lines if _INLINE_ANSWER.match(line)), None)
 
     def without_answer(self) -> Template:
         """Return the template without the assistant turn at its end, to prompt with it.

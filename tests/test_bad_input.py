@@ -91,6 +91,11 @@ def fails(kernel: Kernel, code: str, error: str, *words: str) -> str:
         ("%%prompt --data holes\n{{ text }}", "DataError", ["2", "text"]),
         ("%%prompt -o 2x\nhello", "OptionError", ["2x"]),
         ("%%evaluate --data reviews\n{{ text }}", "TemplateError", ["assistant:"]),
+        (
+            "%%evaluate --data reviews\nuser:\n{{ text }}\nassistant: {{ label }}",
+            "TemplateError",
+            ["line 3", "alone on its line"],
+        ),
         ("%%evaluate\n{{ text }}", "OptionError", ["--data"]),
         ("%%finetune --data reviews --as x\n{{ text }}", "TemplateError", ["assistant:"]),
         ("%%finetune --data reviews\nuser:\na\nassistant:\nb", "OptionError", ["--as"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -11,6 +13,8 @@ from IPython.core.interactiveshell import InteractiveShell
 
 from fmagic.completion import complete, register
 from fmagic.drive import Script
+from fmagic.models.precision import BYTES
+from fmagic.models.quant import methods
 from fmagic.session import Session
 from fmagic.settings import Fmagic
 
@@ -80,6 +84,26 @@ def offered(session: Session, cell: str) -> list[str]:
 )  # fmt: skip
 def test_what_is_offered(session: Session, cell: str, some: list[str]) -> None:
     assert offered(session, cell) == some
+
+
+def test_quantizations_and_number_types_are_those_that_there_are(session: Session) -> None:
+    assert offered(session, "%model tiny --quant |") == [
+        f"%model tiny --quant {name}" for name in dict.fromkeys(["auto", "none", *methods()])
+    ]
+    assert offered(session, "%model tiny --dtype |") == [
+        f"%model tiny --dtype {name}" for name in ("auto", *BYTES)
+    ]
+
+
+def test_what_is_offered_is_known_without_torch() -> None:
+    code = (
+        "import sys; from fmagic.completion import complete; from fmagic.session import Session; "
+        "lines = ['%model tiny --quant n', '%model tiny --dtype b']; "
+        "print(*[complete(line, 0, len(line), Session)[1] for line in lines]); "
+        "print('torch' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert done.stdout.splitlines() == ["['none', 'nf4'] ['bfloat16']", "False"]
 
 
 @pytest.mark.parametrize(

@@ -1,5 +1,8 @@
 from __future__ import annotations
 
+import traceback
+import weakref
+
 import pytest
 
 from fmagic import errors
@@ -28,6 +31,32 @@ def test_a_notebook_shows_the_message_alone() -> None:
 def test_an_interrupt_carries_what_was_done() -> None:
     assert Interrupted("stopped", result=[1]).result == [1]
     assert Interrupted("stopped").result is None
+
+
+def test_emptied_frames_hold_nothing_and_the_stack_is_there() -> None:
+    def fail() -> None:
+        held = Held()
+        alive.append(weakref.ref(held))
+        raise ValueError
+
+    def translate() -> None:
+        try:
+            fail()
+        except ValueError as error:
+            raise errors.ModelError("in words") from error
+
+    class Held: ...
+
+    alive: list[weakref.ref[Held]] = []
+    with pytest.raises(errors.ModelError) as caught:
+        translate()
+    assert alive[0]() is not None
+    errors.empty_frames(caught.value)
+    assert alive[0]() is None
+    cause = caught.value.__cause__
+    assert isinstance(cause, ValueError)
+    stack = traceback.extract_tb(cause.__traceback__)
+    assert [each.name for each in stack] == ["translate", "fail"]
 
 
 @pytest.mark.parametrize(

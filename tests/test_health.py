@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fmagic import cli
-from fmagic.health import doctor_view
+from fmagic.health import _labextension, doctor_view
 from fmagic.session import Session
 from fmagic.settings import Fmagic
 
@@ -49,6 +49,19 @@ def test_doctor_says_what_to_mend(tmp_path: Path) -> None:
     assert found["journal_dir"].verdict == "bad"
     assert found["journal_dir"].remedy
     assert "need mending" in repr(view)
+
+
+def test_doctor_says_whether_the_jupyterlab_extension_is_there(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from jupyter_core import paths
+
+    monkeypatch.setattr(paths, "jupyter_path", lambda *_: [str(tmp_path)])
+    check = _labextension()
+    assert (check.verdict, "npm run build" in check.remedy) == ("note", True)
+    (tmp_path / "fmagic-labextension").mkdir()
+    (tmp_path / "fmagic-labextension" / "package.json").write_text("{}")
+    assert _labextension().verdict == "ok"
 
 
 def test_the_command_line(capsys: pytest.CaptureFixture[str]) -> None:

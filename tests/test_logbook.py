@@ -11,6 +11,7 @@ from fmagic.drive import Script
 from fmagic.errors import LogError, OptionError
 from fmagic.magics import Call
 from fmagic.magics.runs import arguments, run
+from fmagic.runs import log
 from fmagic.runs.record import RUN_MIME, CellInfo, RunRecord
 from fmagic.session import Session
 from fmagic.settings import Fmagic
@@ -167,6 +168,53 @@ def test_runs_are_compared_and_drawn(session: Session, magic: Callable[[str], An
     assert magic("plot --x seed --y accuracy").data == {"accuracy": [(1, 0.6), (2, 0.7)]}
     with pytest.raises(LogError, match="no run 'zz'"):
         magic("diff 1 zz")
+
+
+def test_a_question_reads_the_log_once(
+    session: Session,
+    magic: Callable[[str], Any],
+    front: Notebook,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+) -> None:
+    for seed in (1, 2):
+        add(session, "evaluate", seed=seed, metrics={"accuracy": 0.5})
+    save(front.path, nbformat.v4.new_code_cell("%%prompt\nhello"))
+    read: list[str] = []
+
+    def counted(name: str) -> None:
+        reader = getattr(log, name)
+
+        def reading(*args: Any, **kwargs: Any) -> Any:
+            read.append(name)
+            return reader(*args, **kwargs)
+
+        monkeypatch.setattr(log, name, reading)
+
+    counted("read_folder")
+    counted("read_runs_and_cells")
+    for line in (
+        "list",
+        "show 1",
+        "diff 2 1",
+        "plot 1 2 --x seed --y accuracy",
+        f"export csv 1 2 --to {tmp_path / 'runs.csv'}",
+    ):
+        magic(line)
+        assert sorted(read) == ["read_folder", "read_runs_and_cells"], line
+        read.clear()
+
+
+def test_a_long_list_shows_the_latest_runs_and_says_so(session: Session) -> None:
+    made = [add(session, metrics={"accuracy": step / 1000}).short_id for step in range(103)]
+    lines = repr(session.runs()).splitlines()
+    assert lines[0].startswith("The latest 100 of 103 runs.")
+    assert [line.split()[0] for line in lines[3:]] == made[3:]
+    best = repr(session.runs(sort="accuracy")).splitlines()
+    assert best[0].startswith("The first 100 of 103 runs.")
+    assert [line.split()[0] for line in best[3:]] == made[:2:-1]
+    assert len(session.runs().frame) == 103
+    assert "103 runs" not in repr(session.runs()[:100])
 
 
 def test_runs_of_a_killed_kernel_are_brought_back_once(session: Session, front: Notebook) -> None:

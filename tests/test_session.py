@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import traceback
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -12,6 +13,7 @@ from fmagic.errors import (
     ContextLengthError,
     DataError,
     Interrupted,
+    ModelError,
     ModelNotFoundError,
     OptionError,
     OutOfMemoryError,
@@ -134,6 +136,17 @@ def test_evaluating_against_the_answer(session: Session) -> None:
         session.evaluate(LABEL + "assistant:\nx", data=None)
 
 
+def test_an_answer_beside_its_role_is_told(session: Session) -> None:
+    with pytest.raises(TemplateError, match=r"expected answer, for example:\nassistant:"):
+        session.evaluate("user: {{ text }}", data=ROWS)
+    inline = f"{LABEL}assistant: {{{{ label }}}}"
+    said = r"`assistant:` in line 5: a role must stand alone on its line\), for example:"
+    with pytest.raises(TemplateError, match=said):
+        session.evaluate(inline, data=ROWS)
+    with pytest.raises(TemplateError, match=said):
+        session.finetune(inline, data=ROWS, name="x")
+
+
 def test_vectors(session: Session) -> None:
     one = session.embed("the fox")
     assert one.vectors.shape == (1, 64)
@@ -144,6 +157,22 @@ def test_vectors(session: Session) -> None:
         session.embed(pd.DataFrame(ROWS))
     with pytest.raises(DataError, match="int"):
         session.embed(pd.DataFrame({"n": [1, 2]}))
+
+
+def test_what_nobody_expected_is_behind_the_error(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(*_: object) -> None:
+        held = "a frame of the failed load"
+        raise RuntimeError(f"something odd in {held}")
+
+    monkeypatch.setattr("fmagic.models.loader.must_work", fail)
+    with pytest.raises(ModelError, match="something odd") as caught:
+        session.load(str(session.model().folder), name="other")
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert caught.value.__context__ is None
+    *_, (frame, _) = traceback.walk_tb(caught.value.__cause__.__traceback__)
+    assert (frame.f_code.co_name, frame.f_locals) == ("fail", {})
 
 
 def test_an_error_is_a_run_too_and_holds_nothing(session: Session) -> None:

@@ -53,6 +53,20 @@ def test_without_answer_drops_the_last_turn_and_its_names() -> None:
         template.without_answer()
 
 
+@pytest.mark.parametrize(
+    ("source", "line"),
+    [
+        ("user:\n{{ x }}\nassistant: {{ y }}", 3),
+        ("user: {{ x }}\nassistant:{{ y }}\nassistant: z", 2),
+        ("user: a\nsystem: b", None),
+        ("user:\na\nassistant:  \nb", None),
+        ("user:\na\n assistant: indented\nmy assistant: b", None),
+    ],
+)
+def test_a_role_beside_its_text_is_told(source: str, line: int | None) -> None:
+    assert Template.parse(source).inline_answer() == line
+
+
 def test_few_shot_examples_are_no_answer() -> None:
     template = Template.parse("user:\na\nassistant:\nb\nuser:\n{{ x }}")
     assert not template.has_answer

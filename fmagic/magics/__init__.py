@@ -13,13 +13,12 @@ returns what it returned.
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmagic.errors import Interrupted, TemplateError
+from fmagic.plugins import plugins
 
 if TYPE_CHECKING:
     import argparse
@@ -85,14 +84,8 @@ class Magic(Protocol):
 
 
 def magics() -> Iterator[Magic]:
-    """Yield the built-in magics, then those of other packages."""
-    from importlib.metadata import entry_points
-
-    for module in pkgutil.iter_modules(__path__):
-        if module.name not in HELPERS:
-            yield importlib.import_module(f"{__name__}.{module.name}")
-    for point in entry_points(group=ENTRY_POINTS):
-        yield point.load()
+    """Return the built-in magics, then those of other packages."""
+    return plugins(__name__, ENTRY_POINTS, skip=HELPERS)
 
 
 def register(shell: Any, session: Any) -> None:

@@ -89,8 +89,8 @@ def attach(module: Any, adapter: Adapter, tokenizer: Any) -> tuple[Any, str | No
             warnings.simplefilter("always")
             try:
                 joined = PeftModel.from_pretrained(module, adapter.path, is_trainable=False)
-            except Exception as error:  # noqa: BLE001 - peft raises what it meets
-                raise _unfit(adapter, str(error)) from None
+            except Exception as error:  # peft raises what it meets
+                raise _unfit(adapter, str(error)) from error
         for each in seen:
             if "missing adapter keys" in str(each.message):
                 raise _unfit(adapter, str(each.message))

@@ -9,12 +9,11 @@ from __future__ import annotations
 
 import dataclasses
 import gc
-import traceback
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError
+from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError, empty_frames
 from fmagic.models import fit, quant
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
@@ -97,6 +96,8 @@ def load(
     Raises:
         ModelError: one of its subclasses says why the model cannot be loaded.
         OptionError: an option has a value that it does not take, or that does not work here.
+
+    What else goes wrong becomes a `ModelError` too; the error itself is its `__cause__`.
     """
     settings = settings or Fmagic()
     failure: BaseException
@@ -133,16 +134,15 @@ def load(
         )
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
-    # The frames of a failed load hold the model: in their variables, and through `__context__`.
-    traceback.clear_frames(failure.__traceback__)
-    failure.__context__ = failure.__cause__ = None
+    empty_frames(failure)  # they hold the model
     gc.collect()
+    said = _in_words(failure, str(spec), device or settings.device)
     try:
-        raise _in_words(failure, str(spec), device or settings.device).with_traceback(
-            None
-        ) from None
+        if said is failure:
+            raise failure.with_traceback(None)
+        raise said from failure
     finally:
-        del failure
+        del failure, said
 
 
 def _with_room(device: Device, replaces: Loaded | None) -> Device:

@@ -34,6 +34,7 @@ def load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:
     folder = next(
         (each for each in (local.path, local.root) if any(each.glob("*token*"))), local.path
     )
+    cause: Exception | None = None
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(
@@ -45,7 +46,7 @@ def load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:
                 f"The tokenizer of {label} is Python code of its own, which would run on this "
                 "machine. If you have read and trust it, add --trust-remote-code."
             ) from None
-        tokenizer = None
+        tokenizer, cause = None, error
         reason = str(error).splitlines()[0] if str(error) else type(error).__name__
     else:
         reason = "it is empty"
@@ -55,7 +56,7 @@ def load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:
         raise ModelError(
             f"The tokenizer of {label} {what}. Fetch the model again, or save its tokenizer "
             "(tokenizer.json, tokenizer_config.json) into the same folder."
-        )
+        ) from cause
     return tokenizer
 
 
@@ -154,7 +155,7 @@ def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) 
         raise OptionError(
             f"{label} does not work in {method}: its {type(module).__name__} uses its weights in a "
             "way that this quantization does not allow. Use --quant none."
-        ) from None
+        ) from error
     if not bool(states.isfinite().all()):
         raise ModelError(
             f"{label} computes no finite numbers in {dtype}. Try --dtype float32, or fetch the "

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fmagic.runs.lineage import chain, children
-from fmagic.runs.record import RUN_MIME
+from fmagic.runs.record import RUN_MIME, RunRecord
 from fmagic.views import (
     Card,
     Chips,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from fmagic.runs.record import ModelInfo, RerunInfo, RunRecord
+    from fmagic.runs.record import ModelInfo, RerunInfo
     from fmagic.views import Block
 
 # The figure that says most about a run: the first of these that it has.
@@ -44,7 +44,14 @@ MAIN_METRICS = (
     "loss",
     "rows_per_second",
 )
+# What a row of the list tells. The rest, which is most of a record, need not be sealed for it.
+_IN_A_ROW = (
+    *("id", "kind", "status", "started", "seconds"),
+    *("model", "metrics", "data", "tags", "note"),
+)
 _SHORT = 160
+# Front ends that have cards of their own take this one out of the output.
+CARD_MARK = "run-card"
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,13 +85,15 @@ def card(record: RunRecord) -> Block:
     if details:
         fold = Fold("template, options, data, environment", Stack(details))
         blocks.append(_Folded(fold, f"more: %runs show {record.short_id}"))
-    return Card(f"{record.kind} {record.short_id}", blocks, tone=_tone(record))
+    title = f"{record.kind} {record.short_id}"
+    return Card(title, blocks, tone=_tone(record), mark=CARD_MARK)
 
 
 def table(
     records: Sequence[RunRecord],
     stale: Mapping[str, Sequence[str]] | None = None,
     sort: str | None = None,
+    caption: str = "",
 ) -> Block:
     """Return the list of runs, in the order given.
 
@@ -92,19 +101,20 @@ def table(
         records: the runs.
         stale: why runs are stale, by id.
         sort: the metric by which they were sorted; it is shown in place of the usual one.
+        caption: a line above them.
     """
     if not records:
         return Text("No runs yet. %%prompt makes one.", tone="muted")
     columns = ["run", "started", "kind", "status", "model", "seconds", "figure", "data", "note"]
     align: list[Literal["left", "right"]] = ["left"] * len(columns)
     align[columns.index("seconds")] = "right"
-    rows = [_row(record.sealed(), sort) for record in records]
+    rows = [_row(record, sort) for record in records]
     marks = [", ".join((stale or {}).get(record.id, ())) for record in records]
     if any(marks):
         columns.append("stale")
         rows = [[*row, mark] for row, mark in zip(rows, marks, strict=True)]
         align.append("left")
-    return Table(columns, rows, align=align)
+    return Table(columns, rows, align=align, caption=caption)
 
 
 def detail(record: RunRecord, others: Sequence[RunRecord] = (), stale: Sequence[str] = ()) -> Block:
@@ -129,7 +139,7 @@ def detail(record: RunRecord, others: Sequence[RunRecord] = (), stale: Sequence[
         outline = [(_words(key), _value(value)) for key, value in record.output.table.items()]
         blocks.append(Fold("output table", KeyValue(outline), open=True))
     if record.metrics:
-        figures = [(_words(key), _figure(key, value)) for key, value in record.metrics.items()]
+        figures = [(_words(key), figure(key, value)) for key, value in record.metrics.items()]
         blocks.append(Fold("figures", KeyValue(figures), open=True))
     blocks += [
         Fold(_words(name), Curve({name: points}, x_label="step", y_label=_words(name)), open=True)
@@ -140,6 +150,22 @@ def detail(record: RunRecord, others: Sequence[RunRecord] = (), stale: Sequence[
         blocks.append(Fold("cell", Text(record.cell.source, mono=True)))
     blocks += _details(record)
     return Card(f"{record.kind} {record.short_id}", blocks, tone=_tone(record))
+
+
+def main_metric(metrics: Mapping[str, float]) -> str | None:
+    """Return the name of the figure that says most about a run; `None` if it has none such."""
+    return next((name for name in MAIN_METRICS if name in metrics), None)
+
+
+def figure(name: str, value: float) -> str:
+    """Return a metric as it is read: bytes, seconds and accuracies in their units."""
+    if name.endswith("_bytes") and value >= 0:
+        return size(int(value))
+    if name.endswith("seconds") and value >= 0:
+        return duration(value)
+    if name.startswith("accuracy") and 0 <= value <= 1:
+        return f"{value:.1%}"
+    return number(value)
 
 
 def _about(
@@ -180,9 +206,9 @@ def _chips(record: RunRecord) -> list[tuple[str, str]]:
     speed = record.metrics.get("tokens_per_second")
     if speed is not None:
         chips.append(("tokens/s", number(speed)))
-    name = _main_metric(record)
+    name = main_metric(record.metrics)
     if name is not None:
-        chips.append((_words(name), _figure(name, record.metrics[name])))
+        chips.append((_words(name), figure(name, record.metrics[name])))
     if record.data is not None and record.data.rows is not None:
         chips.append(("rows", number(record.data.rows)))
     return chips
@@ -213,7 +239,8 @@ def _pairs(part: BaseModel) -> list[tuple[str, object]]:
 
 
 def _row(record: RunRecord, sort: str | None = None) -> list[object]:
-    wanted = (sort, _main_metric(record), "tokens_per_second")
+    record = RunRecord(**{name: getattr(record, name) for name in _IN_A_ROW}).sealed()
+    wanted = (sort, main_metric(record.metrics), "tokens_per_second")
     name = next((each for each in wanted if each in record.metrics), None)
     model = record.model
     return [
@@ -223,7 +250,7 @@ def _row(record: RunRecord, sort: str | None = None) -> list[object]:
         record.status,
         "" if model is None else " ".join(filter(None, (model.name, _precision(model)))),
         "" if record.seconds is None else f"{record.seconds:,.1f}",
-        "" if name is None else f"{_words(name)} {_figure(name, record.metrics[name])}",
+        "" if name is None else f"{_words(name)} {figure(name, record.metrics[name])}",
         "" if record.data is None else record.data.name,
         " ".join([*(f"#{tag}" for tag in record.tags), record.note or ""]).strip(),
     ]
@@ -233,24 +260,10 @@ def _precision(model: ModelInfo) -> str | None:
     return model.dtype if model.quant in (None, "none") else model.quant
 
 
-def _main_metric(record: RunRecord) -> str | None:
-    return next((name for name in MAIN_METRICS if name in record.metrics), None)
-
-
 def _tone(record: RunRecord) -> Literal["normal", "muted", "good", "bad"]:
     if record.status == "ok":
         return "good"
     return "bad" if record.status == "error" else "muted"
-
-
-def _figure(name: str, value: float) -> str:
-    if name.endswith("_bytes") and value >= 0:
-        return size(int(value))
-    if name.endswith("seconds") and value >= 0:
-        return duration(value)
-    if name.startswith("accuracy") and 0 <= value <= 1:
-        return f"{value:.1%}"
-    return number(value)
 
 
 def _value(value: object) -> str:

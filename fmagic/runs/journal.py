@@ -197,23 +197,23 @@ def _read_file(file: Path, skips: Skips, notebook: str | None = None) -> list[Ru
         skips.files += 1
         return []
     needle = b"" if notebook is None else b'"notebook":' + to_bytes(notebook)
-    lines: dict[bytes, list[bytes]] = {}
-    for number, line in enumerate(content.split(b"\n")):
-        if line.strip():
-            head = _HEAD.match(line)
-            # The beginning of a line tells its run: the first of two need not be parsed.
-            key = head.group(1) if head else b"line %d" % number
-            if head is None or needle in line:
-                lines.setdefault(key, []).append(line)
     records = []
-    for versions in lines.values():
-        for line in reversed(versions):
-            record = from_json(line, skips)
-            if record is not None:
-                if notebook is None or record.notebook == notebook:
-                    records.append(record)
-                break
-    return _settle(records, file)
+    met: set[bytes] = set()
+    # The last line of a run holds. The beginning of a line tells its run, so that those before
+    # need not be parsed.
+    for line in reversed(content.split(b"\n")):
+        head = _HEAD.match(line)
+        if head is None and not line.strip():
+            continue
+        if head is not None and (head[1] in met or needle not in line):
+            continue
+        record = from_json(line, skips)
+        if record is not None:
+            if head is not None:
+                met.add(head[1])
+            if notebook is None or record.notebook == notebook:
+                records.append(record)
+    return _settle(records[::-1], file)
 
 
 def _settle(records: list[RunRecord], file: Path) -> list[RunRecord]:

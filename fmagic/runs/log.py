@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 import os
-import re
 import time
 import warnings
 from collections.abc import Mapping
@@ -12,12 +11,12 @@ from datetime import datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from fmagic.errors import FmagicWarning, LogError, did_you_mean
+from fmagic.errors import FmagicWarning, LogError
 from fmagic.runs.curve import Curve
 from fmagic.runs.environment import Surroundings
 from fmagic.runs.identity import utc_now, utc_text, uuid7
 from fmagic.runs.journal import Journal, read_folder
-from fmagic.runs.notebook import read_notebook
+from fmagic.runs.notebook import read_runs_and_cells
 from fmagic.runs.reading import merge
 from fmagic.runs.record import (
     CellInfo,
@@ -38,8 +37,6 @@ if TYPE_CHECKING:
     from fmagic.data import Rows
 
     Part = TypeVar("Part", bound=BaseModel)
-
-_ORDINAL = re.compile(r"-?[1-9]\d{0,3}")
 
 
 class ActiveRun:
@@ -222,14 +219,29 @@ class RunLog:
         Args:
             notebook: a path; by default the notebook of the latest run.
         """
+        return self.records_and_cells(notebook)[0]
+
+    def records_and_cells(
+        self, notebook: str | os.PathLike[str] | None = None
+    ) -> tuple[list[RunRecord], dict[str, str]]:
+        """Return what `records` returns, and the cells of the notebook file, which is read once.
+
+        Args:
+            notebook: as in `records`.
+
+        Returns:
+            The runs, and the source of each cell by the id of the cell; of a file that is not
+            there, or is being saved, no cells.
+        """
         path = self._notebook if notebook is None else Path(notebook)
         if path is None:
-            return merge(self.session())
+            return merge(self.session()), {}
         name = notebook_name(path)
         own = self.session()
         if notebook is not None:
             own = [record for record in own if record.notebook == name]
-        return merge(_in_file(path), self.written(path), own)
+        in_file, cells = _in_file(path)
+        return merge(in_file, self.written(path), own), cells
 
     def written(self, notebook: str | os.PathLike[str] | None) -> list[RunRecord]:
         """Return the runs in the journals of this working folder, in the order of their start.
@@ -239,40 +251,6 @@ class RunLog:
         """
         name = None if notebook is None else notebook_name(notebook)
         return read_folder(self.journal.folder, notebook=name, place=self.journal.kernel.place)
-
-    def find(self, name: str, *, notebook: str | os.PathLike[str] | None = None) -> RunRecord:
-        """Return a run by its id, by the beginning or the end of it, or by its place.
-
-        Args:
-            name: `7c0e55d1`, or `1` for the latest run, `2` for the one before it.
-            notebook: where to look, as in `records`.
-
-        Raises:
-            LogError: no run, or more than one, is meant.
-        """
-        records = self.records(notebook)
-        if not records:
-            raise LogError("There are no runs yet. %%prompt makes one.")
-        if _ORDINAL.fullmatch(name.strip()) and abs(int(name)) <= len(records):
-            return records[-abs(int(name))]
-        wanted = _bare(name)
-        meant = [
-            record
-            for record in records
-            if wanted and (_bare(record.id).startswith(wanted) or _bare(record.id).endswith(wanted))
-        ]
-        if len(meant) == 1:
-            return meant[0]
-        if meant:
-            several = ", ".join(record.short_id for record in meant[-3:])
-            more = ", ..." if len(meant) > 3 else ""  # noqa: PLR2004 - as many as are shown
-            raise LogError(
-                f"{name!r} may be any of {len(meant):,} runs: {several}{more}. "
-                "Give more characters, best the last ones."
-            )
-        ids = [record.short_id for record in records]
-        near = did_you_mean(wanted[-8:], ids) or f" The latest is {ids[-1]!r}."
-        raise LogError(f"There is no run {name!r}.{near} %runs lists them.")
 
 
 def notebook_name(path: str | os.PathLike[str]) -> str:
@@ -287,14 +265,14 @@ def notebook_name(path: str | os.PathLike[str]) -> str:
         return absolute.name
 
 
-def _in_file(path: Path) -> list[RunRecord]:
+def _in_file(path: Path) -> tuple[list[RunRecord], dict[str, str]]:
     if not path.exists():
-        return []
+        return [], {}
     try:
-        return read_notebook(path)
+        return read_runs_and_cells(path)
     except LogError as error:  # an editor may be saving it at this moment
-        warnings.warn(str(error), FmagicWarning, stacklevel=3)
-        return []
+        warnings.warn(str(error), FmagicWarning, stacklevel=4)
+        return [], {}
 
 
 def _part(part: type[Part], value: Part | Mapping[str, Any] | None) -> Part | None:
@@ -307,7 +285,3 @@ def _data(data: Rows | DataInfo | Mapping[str, Any] | None) -> DataInfo | None:
     return DataInfo(
         name=data.name, rows=len(data), columns=list(map(str, data.columns)), sha256=data.sha256
     )
-
-
-def _bare(name: str) -> str:
-    return name.strip().lower().replace("-", "")

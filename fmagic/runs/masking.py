@@ -6,7 +6,7 @@ import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
 DOTS = "•••"
 MIN_SECRET = 6
@@ -92,25 +92,26 @@ def mask(value: Any, environ: Mapping[str, str]) -> Any:
     variable that ends in `_KEY`, `_TOKEN`, `_SECRET` or `PASSWORD`, wherever it stands in a text;
     and what a text assigns to a secret's name.
     """
-    return _mask(value, secret_values(environ))
+    return mask_values(value, secret_values(environ))
 
 
-def _mask(value: Any, secrets: list[str]) -> Any:
+def mask_values(value: Any, secrets: Sequence[str]) -> Any:
+    """Do what `mask` does, with the values of the environment's secrets looked up before."""
     if isinstance(value, str):
         return _mask_text(value, secrets)
     if isinstance(value, list):
-        return [_mask(item, secrets) for item in value]
+        return [mask_values(item, secrets) for item in value]
     if isinstance(value, dict):
         return {
             _mask_text(name, secrets): DOTS
             if is_secret_name(name) and item is not None and not isinstance(item, bool)
-            else _mask(item, secrets)
+            else mask_values(item, secrets)
             for name, item in value.items()
         }
     return value
 
 
-def _mask_text(text: str, secrets: list[str]) -> str:
+def _mask_text(text: str, secrets: Sequence[str]) -> str:
     for secret in secrets:
         text = text.replace(secret, DOTS)
     if _HINT.search(text):

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import json
+import re
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import LogError, did_you_mean
-from fmagic.runs.reading import Skips, from_data, merge
+from fmagic.runs.reading import Skips, bulk, from_data, merge
 from fmagic.runs.record import RUN_MIME
 
 if TYPE_CHECKING:
@@ -15,7 +16,9 @@ if TYPE_CHECKING:
 
     from fmagic.runs.record import RunRecord
 
-__all__ = ["merge", "read_cells", "read_notebook"]
+__all__ = ["merge", "read_notebook", "read_runs_and_cells"]
+
+_SCHEMA = re.compile(r"fmagic\.log/([1-9]\d{0,3})")
 
 
 def read_notebook(path: Path) -> list[RunRecord]:
@@ -27,22 +30,28 @@ def read_notebook(path: Path) -> list[RunRecord]:
     Raises:
         LogError: there is no such notebook, or the file is none.
     """
-    notebook = _read(path)
-    skips = Skips()
-    # Outputs come last: of two equally full records the one beside its cell is kept.
-    found = [from_data(data, skips) for data in (*_in_metadata(notebook), *_in_outputs(notebook))]
-    skips.warn(path.name)
-    return merge(record for record in found if record is not None)
+    return read_runs_and_cells(path)[0]
 
 
-def read_cells(path: Path) -> dict[str, str]:
-    """Return the source of each cell of a notebook by the id of the cell.
+def read_runs_and_cells(path: Path) -> tuple[list[RunRecord], dict[str, str]]:
+    """Return what `read_notebook` returns, and the source of each cell by the id of the cell.
 
     Raises:
         LogError: as for `read_notebook`.
     """
+    notebook = _read(path)
+    skips = Skips()
+    with bulk():
+        # Outputs come last: of two equally full records the one beside its cell is kept.
+        data = (*_in_metadata(notebook, skips), *_in_outputs(notebook))
+        found = [from_data(each, skips) for each in data]
+    skips.warn(path.name)
+    return merge(record for record in found if record is not None), _cells(notebook)
+
+
+def _cells(notebook: dict[str, Any]) -> dict[str, str]:
     sources = {}
-    for cell in _list(_read(path).get("cells")):
+    for cell in _list(notebook.get("cells")):
         name, source = _get(cell, "id"), _get(cell, "source")
         if isinstance(source, list):
             source = "".join(line for line in source if isinstance(line, str))
@@ -66,8 +75,14 @@ def _read(path: Path) -> dict[str, Any]:
     return notebook
 
 
-def _in_metadata(notebook: dict[str, Any]) -> Iterator[Any]:
-    runs = _get(_get(notebook.get("metadata"), "fmagic"), "runs")
+def _in_metadata(notebook: dict[str, Any], skips: Skips) -> Iterator[Any]:
+    """Yield what a front end put into `metadata.fmagic`, see `labextension/src/log/book.ts`."""
+    book = _get(notebook.get("metadata"), "fmagic")
+    schema = _SCHEMA.fullmatch(str(_get(book, "schema")))
+    if schema is not None and int(schema[1]) > 1:
+        skips.newer += 1
+        return
+    runs = _get(book, "runs")
     if isinstance(runs, dict):  # by id
         runs = list(runs.values())
     if isinstance(runs, list):

@@ -7,6 +7,7 @@ import json
 import warnings
 from contextlib import contextmanager
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from pydantic import ValidationError
@@ -44,13 +45,20 @@ class Skips:
 
 @contextmanager
 def bulk() -> Iterator[None]:
-    """Make many records: half of the time would go into looking for garbage among them."""
+    """Make many records: more than half of the time would go into looking for garbage among them.
+
+    They stay, so they join the objects that are old already, which are rarely looked through.
+    """
     enabled = gc.isenabled()
     gc.disable()
     try:
         yield
     finally:
         if enabled:
+            # Frozen objects thaw into the oldest generation, and nothing is looked through on the
+            # way. What others froze thaws too; it was frozen for the memory of forks alone.
+            gc.freeze()
+            gc.unfreeze()
             gc.enable()
 
 
@@ -93,23 +101,35 @@ def merge(*groups: Iterable[RunRecord]) -> list[RunRecord]:
     """Return the union of the groups by id, in the order of their start.
 
     Of two records of one run the more complete is kept: an end that was seen over one that was
-    not, then the one whose tags or note were changed last, then the one with more in it, then the
-    one given later.
+    not, then the one with more in it, then the one given later. Tags and note are those that were
+    changed last, in whichever record: a front end changes them in a compact one.
     """
     best: dict[str, RunRecord] = {}
     for group in groups:
         for record in group:
             other = best.get(record.id)
-            if other is None or other is record or _fullness(record) >= _fullness(other):
+            # Most runs are found twice, alike; comparing them is quicker than measuring both.
+            if other is None or other == record:
                 best[record.id] = record
-    return sorted(best.values(), key=lambda record: (record.started, record.id))
+            else:
+                best[record.id] = _joined(other, record)
+    return sorted(best.values(), key=attrgetter("started", "id"))
 
 
-def _fullness(record: RunRecord) -> tuple[int, str, int]:
+def _joined(one: RunRecord, other: RunRecord) -> RunRecord:
+    """Return one record of two of one run, the second given later."""
+    fuller, rest = (other, one) if _fullness(other) >= _fullness(one) else (one, other)
+    if (rest.edited or "") <= (fuller.edited or ""):
+        return fuller
+    changes = {name: getattr(rest, name) for name in ("tags", "note", "edited")}
+    return fuller.model_copy(update=changes)
+
+
+def _fullness(record: RunRecord) -> tuple[int, int]:
     if record.status == "running":
-        return 0, "", 0
+        return 0, 0
     end = 2 if record.finished else 1
-    return end, record.edited or "", _leaves(record.model_dump(exclude_none=True))
+    return end, _leaves(record.model_dump(exclude_none=True))
 
 
 def _leaves(value: Any) -> int:

@@ -14,7 +14,7 @@ from pathlib import PurePath
 from typing import Any
 
 from fmagic.runs.limits import MAX_ITEMS, MAX_TEXT, TEXTS, cut_text, fit
-from fmagic.runs.masking import mask
+from fmagic.runs.masking import mask_values, secret_values
 from fmagic.runs.paths import Roots, reduce_paths
 
 MAX_DEPTH = 8
@@ -37,19 +37,19 @@ def seal(data: Mapping[str, Any], environ: Mapping[str, str] | None = None) -> d
         data: the fields of a record.
         environ: the environment whose secrets are masked; by default that of this process.
     """
-    secrets = os.environ if environ is None else environ
+    secrets = secret_values(os.environ if environ is None else environ)
     roots = Roots.here()
     rest = {
         str(name): as_json(value)
         for name, value in data.items()
         if name not in _STRUCTURE and name not in _NUMBERS
     }
-    clean = reduce_paths(mask(rest, secrets), roots, texts=TEXTS)
+    clean = reduce_paths(mask_values(rest, secrets), roots, texts=TEXTS)
     for name in _NUMBERS:
         if name in data:
             # Names of metrics and curves may come from the data; what they name is no secret.
             some = dict(islice(data[name].items(), MAX_ITEMS))
-            named = reduce_paths(mask(as_json(list(some)), secrets), roots)
+            named = reduce_paths(mask_values(as_json(list(some)), secrets), roots)
             figures = zip(named, map(_numbers, some.values()), strict=True)
             clean[name] = {key: figure for key, figure in figures if figure is not None}
     order = [*(name for name in data if name in clean or name in _STRUCTURE), *clean]

@@ -30,15 +30,13 @@ def stale(
     current = _Current(records, cells or {})
     found: dict[str, list[str]] = {}
     for record in records:
-        reasons = [
-            reason
-            for reason, holds in (
-                (EDITED, current.is_edited(record)),
-                (DATA, current.has_other_data(record)),
-                (PARENT, any(current.is_superseded(parent) for parent in record.parents)),
-            )
-            if holds
-        ]
+        reasons = []
+        if current.is_edited(record):
+            reasons.append(EDITED)
+        if current.has_other_data(record):
+            reasons.append(DATA)
+        if any(map(current.is_superseded, record.parents)):
+            reasons.append(PARENT)
         # Parents come before their children, so their reasons are known here.
         if not reasons and any(parent in found for parent in record.parents):
             reasons.append("parent stale")
@@ -52,9 +50,11 @@ class _Current:
 
     def __init__(self, records: Sequence[RunRecord], cells: Mapping[str, str]) -> None:
         self._by_id = {record.id: record for record in records}
+        self._cells = cells
+        self._latest: dict[str, str] = {}
+        self._written: dict[str, str] = {}
         self._data: dict[str, str] = {}
         self._tuned: dict[str, str] = {}
-        latest: dict[str, str] = {}
         for record in records:
             if record.data is not None and record.data.sha256:
                 self._data[record.data.name] = record.data.sha256
@@ -62,15 +62,21 @@ class _Current:
             if record.kind == "finetune" and record.status == "ok" and isinstance(name, str):
                 self._tuned[name] = record.id
             if record.cell is not None and record.cell.id and record.cell.source is not None:
-                latest[record.cell.id] = record.cell.source
-        # A record is sealed: secrets masked, long texts cut. So must be what it is compared with.
-        self._cells = {**latest, **{cell: _as_written(source) for cell, source in cells.items()}}
+                self._latest[record.cell.id] = record.cell.source
 
     def is_edited(self, record: RunRecord) -> bool:
         cell = record.cell
-        if cell is None or cell.id is None or cell.source is None:
+        if cell is None or not cell.id or cell.source is None:
             return False
-        return self._cells.get(cell.id, cell.source).strip() != cell.source.strip()
+        if cell.id not in self._cells:
+            return not _alike(self._latest[cell.id], cell.source)
+        if _alike(self._cells[cell.id], cell.source):
+            return False
+        # A record is sealed: secrets masked, long texts cut. So must be what it is compared with;
+        # that takes its time, and most cells are as they were.
+        if cell.id not in self._written:
+            self._written[cell.id] = _as_written(self._cells[cell.id])
+        return not _alike(self._written[cell.id], cell.source)
 
     def has_other_data(self, record: RunRecord) -> bool:
         data = record.data
@@ -80,6 +86,10 @@ class _Current:
         record = self._by_id.get(run_id)
         name = record.params.get("name") if record is not None else None
         return isinstance(name, str) and self._tuned.get(name, run_id) != run_id
+
+
+def _alike(source: str, other: str) -> bool:
+    return source == other or source.strip() == other.strip()
 
 
 def _as_written(source: str) -> str:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from .harness import Measured, Row, Settings, alternate
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 NAME = "log"
 TITLE = "milliseconds of a logged run, and seconds to list 10,000 runs"
@@ -19,9 +22,12 @@ def run(settings: Settings) -> list[Row]:
     """Write runs as a session writes them, and list them as a new session would."""
     from fmagic.runs.journal import Journal
     from fmagic.runs.log import RunLog
+    from fmagic.session import Session
+    from fmagic.settings import Fmagic
 
     folder = settings.folder / "journal"
     notebook = settings.folder / "notebook.ipynb"
+    notebook.write_text('{"cells": []}', encoding="utf-8")
     written = Journal(settings.folder / "written")
     log = RunLog(written)
     _write(log, notebook, 1)  # looks up versions and the commit once
@@ -32,8 +38,10 @@ def run(settings: Settings) -> list[Row]:
     _write(RunLog(Journal(folder)), notebook, MANY)
 
     def list_all() -> None:
-        found = RunLog(Journal(folder)).records(Path(notebook))
+        found = Session(Fmagic(journal_dir=str(folder))).runs(notebook)
         assert len(found) == MANY, f"{len(found)} of {MANY} runs were found"
+        assert repr(found)
+        assert found._repr_html_()
 
     repeats = settings.repeats(5)
     run_seconds = alternate({"fmagic": write}, repeats)["fmagic"]
@@ -45,7 +53,9 @@ def run(settings: Settings) -> list[Row]:
 
 
 def _row(work: str, value: Measured, unit: str, target: str) -> Row:
-    note = "two lines of a journal on this disk" if unit == "ms" else "a new session reads them"
+    note = (
+        "two lines of a journal on this disk" if unit == "ms" else "read and shown by a new session"
+    )
     return Row(work, "", None, value, unit, "lower", target, note)
 
 

@@ -125,7 +125,7 @@ def test_a_misspelt_method_gets_the_nearest() -> None:
 def test_another_package_can_add_a_method(monkeypatch: pytest.MonkeyPatch) -> None:
     other = SimpleNamespace(name="two_bits", requires=(), check=lambda _: None)
     entry = SimpleNamespace(load=lambda: other)
-    monkeypatch.setattr(quant, "entry_points", lambda group: [entry] if group else [])
+    monkeypatch.setattr("fmagic.plugins.entry_points", lambda group: [entry] if group else [])
     assert quant.get("two_bits", CPU) is other
 
 

@@ -255,6 +255,12 @@ def test_a_working_folder_that_was_deleted(tmp_path: Path, monkeypatch: pytest.M
     assert len(journal.read()) == 1
 
 
+def test_what_is_read_is_not_looked_through_for_garbage(tmp_path: Path) -> None:
+    Journal(tmp_path).append(finished())
+    (record,) = read_folder(tmp_path)
+    assert any(each is record for each in gc.get_objects(generation=2))
+
+
 def test_reading_leaves_the_garbage_collector_as_it_was(tmp_path: Path) -> None:
     read_folder(tmp_path)
     assert gc.isenabled()

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 import nbformat
 import pytest
 
-from fmagic.errors import FmagicWarning, LogError, TemplateError
+from fmagic.errors import FmagicWarning, TemplateError
 from fmagic.runs.curve import Curve
 from fmagic.runs.environment import Surroundings
+from fmagic.runs.finding import find
 from fmagic.runs.journal import Journal
 from fmagic.runs.log import RunLog, notebook_name
 from fmagic.runs.reading import merge
@@ -122,7 +123,7 @@ def test_a_kept_record_replaces_the_old_one(log: RunLog) -> None:
     record = log.begin("prompt").finish()
     kept = log.keep(record.model_copy(update={"note": "the good one"}))
     assert log.records() == [kept]
-    assert log.find(record.id).note == "the good one"
+    assert find(log.records(), record.id).note == "the good one"
     assert log.journal.read() == [kept]
 
 
@@ -145,33 +146,6 @@ def test_a_run_that_is_done_again_says_whether_it_drifted(
     rerun = log.begin("prompt", repeated=first).finish(output=second).rerun
     assert rerun is not None
     assert (rerun.of, rerun.same_output) == (first.id, same)
-
-
-def test_runs_are_found_by_any_end_of_their_id_and_by_their_place(log: RunLog) -> None:
-    first, second, third = (log.begin("prompt").finish() for _ in range(3))
-    assert log.find(first.id) == first
-    assert log.find(second.short_id) == second
-    assert log.find(second.id[-6:].upper()) == second
-    assert log.find(third.id.replace("-", "")) == third
-    assert log.find(third.id[:23]) == third
-    assert (log.find("1"), log.find("2"), log.find("-1")) == (third, second, third)
-
-
-def test_a_run_that_is_not_there_names_the_near_ones(log: RunLog) -> None:
-    with pytest.raises(LogError, match="no runs yet"):
-        log.find("1")
-    for number in range(4):
-        log.begin("prompt", run_id=f"01a1fbf2-000{number}-7c3e-9d41-5b0e7a1c12a{number}").finish()
-    with pytest.raises(LogError, match=r"may be any of 4 runs: 7a1c12a1, 7a1c12a2, 7a1c12a3, ..."):
-        log.find("01a1")
-    with pytest.raises(LogError, match=r"no run '7a1c12b1'. Did you mean '7a1c12"):
-        log.find("7a1c12b1")
-    with pytest.raises(LogError, match=r"no run 'zzz'. The latest is '7a1c12a3'"):
-        log.find("zzz")
-    with pytest.raises(LogError, match="no run '#3'"):
-        log.find("#3")
-    with pytest.raises(LogError, match="no run ''"):
-        log.find("")
 
 
 @pytest.mark.parametrize("count", [1, 2, 499, 500, 501, 2_001, 10_000])

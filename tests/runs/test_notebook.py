@@ -50,6 +50,35 @@ def test_an_index_by_id(tmp_path: Path) -> None:
     assert read_notebook(path) == [record]
 
 
+def test_a_note_of_a_compact_record_joins_the_whole_one(tmp_path: Path) -> None:
+    whole = run(1, template="long", series={"loss": [(0.0, 1.0), (1.0, 0.5)]}, note="old")
+    first, last = "2026-11-22T08:00:00.000Z", "2026-11-22T08:00:00.001Z"
+    compact = run(1, id=whole.id, note="new", tags=["best"], edited=last)
+    path = write(tmp_path / "a.ipynb", [whole.dump()], [compact.dump()])
+    (found,) = read_notebook(path)
+    assert (found.note, found.tags, found.edited) == ("new", ["best"], last)
+    assert found.series == whole.series
+    # A note that was taken away stays away.
+    gone = compact.model_copy(update={"note": None, "tags": []})
+    before = whole.model_copy(update={"edited": first})
+    for pair in ([gone], [before]), ([before], [gone]):
+        (found,) = merge(*pair)
+        assert (found.note, found.tags, found.template) == (None, [], "long")
+
+
+def test_a_log_of_a_later_format_is_left_alone_with_one_warning(tmp_path: Path) -> None:
+    record = run(1)
+    path = write(tmp_path / "a.ipynb", [record.dump()], [run(2).dump()])
+    content = json.loads(path.read_text())
+    content["metadata"]["fmagic"]["schema"] = "fmagic.log/2"
+    path.write_text(json.dumps(content))
+    with pytest.warns(FmagicWarning, match="1 of a newer fmagic"):
+        assert read_notebook(path) == [record]
+    content["metadata"]["fmagic"]["schema"] = "fmagic.log/1"
+    path.write_text(json.dumps(content))
+    assert len(read_notebook(path)) == 2
+
+
 def test_what_is_no_record_is_skipped_with_one_warning(tmp_path: Path) -> None:
     record = run(1)
     newer = {**run(2).dump(), "schema": "fmagic.run/3"}

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fmagic.runs import staleness
 from fmagic.runs.staleness import stale
 from tests.runs.samples import made
 
@@ -31,6 +32,22 @@ def test_masked_secrets_are_no_edit(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_a_long_cell_that_the_log_cut_is_no_edit() -> None:
     source = "%%prompt\n" + "word " * 20_000
     assert stale([made(1, cell=cell(source)).sealed()], {"a": source}) == {}
+
+
+def test_only_cells_that_differ_are_looked_at_as_the_log_writes_them(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    sealed: list[str] = []
+
+    def as_written(source: str) -> str:
+        sealed.append(source)
+        return source
+
+    monkeypatch.setattr(staleness, "_as_written", as_written)
+    runs = [made(number, cell=cell(text, text[0])) for number, text in enumerate(("a", "b", "b"))]
+    runs.append(made(4, cell=cell("no id", "")))
+    assert set(stale(runs, {"a": "a\n", "b": "bb", "c": "c"})) == {runs[1].id, runs[2].id}
+    assert sealed == ["bb"]
 
 
 def test_a_run_on_rows_that_changed() -> None:

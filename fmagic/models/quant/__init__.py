@@ -7,15 +7,13 @@ A file holds `name`, `requires`, `trainable`, `bytes_per_parameter`, `check(devi
 
 from __future__ import annotations
 
-import importlib
 import importlib.util
-import pkgutil
 from dataclasses import dataclass
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol
 
 from fmagic.errors import OptionError, did_you_mean
 from fmagic.models.devices import processor_has
+from fmagic.plugins import plugins
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -73,12 +71,7 @@ class Choice:
 def methods() -> dict[str, Method]:
     """Return all methods by name, those of this folder first."""
     found: dict[str, Method] = {}
-    for each in pkgutil.iter_modules(__path__):
-        if not each.name.startswith("_"):
-            module = cast("Method", importlib.import_module(f"{__name__}.{each.name}"))
-            found[module.name] = module
-    for entry in entry_points(group=GROUP):
-        method: Method = entry.load()
+    for method in plugins(__name__, GROUP):
         found.setdefault(method.name, method)
     return found
 

@@ -9,12 +9,10 @@ What an exporter writes comes from `RunRecord.dump`: no secret, no absolute path
 
 from __future__ import annotations
 
-import importlib
-import pkgutil
-from importlib.metadata import entry_points
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from fmagic.errors import LogError, OptionError, did_you_mean
+from fmagic.plugins import plugins
 from fmagic.runs.exporters._messages import brief, shown
 
 if TYPE_CHECKING:
@@ -56,12 +54,7 @@ class Exporter(Protocol):
 def exporters() -> dict[str, Exporter]:
     """Return all exporters by name, those of this folder first."""
     found: dict[str, Exporter] = {}
-    for each in pkgutil.iter_modules(__path__):
-        if not each.name.startswith("_"):
-            module = cast("Exporter", importlib.import_module(f"{__name__}.{each.name}"))
-            found[module.NAME] = module
-    for entry in entry_points(group=GROUP):
-        exporter: Exporter = entry.load()
+    for exporter in plugins(__name__, GROUP):
         found.setdefault(exporter.NAME, exporter)
     return found
 

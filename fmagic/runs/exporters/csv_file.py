@@ -4,42 +4,25 @@ from __future__ import annotations
 
 import csv
 import io
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fmagic.runs.exporters._fields import as_text, dotted, flatten
 from fmagic.runs.exporters._files import write
 from fmagic.runs.exporters._messages import runs
-from fmagic.runs.record import (
-    CellInfo,
-    DataInfo,
-    EnvironmentInfo,
-    ErrorInfo,
-    ModelInfo,
-    OutputInfo,
-    RunRecord,
-)
+from fmagic.runs.schema import json_schema
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from pydantic import BaseModel
-
     from fmagic.runs.exporters._fields import Dump, FieldPath
+    from fmagic.runs.record import RunRecord
 
 NAME = "csv"
 TITLE = "a table with one row for each run, for spreadsheets and pandas"
 NEEDS: str | None = None
 DEFAULT = "runs.csv"
 
-_PARTS: dict[str, type[BaseModel]] = {
-    "cell": CellInfo,
-    "model": ModelInfo,
-    "data": DataInfo,
-    "output": OutputInfo,
-    "environment": EnvironmentInfo,
-    "error": ErrorInfo,
-}
-_FIELDS = [field.alias or name for name, field in RunRecord.model_fields.items()]
 # Full-width forms are formulas too where the spreadsheet runs in Chinese or Japanese.
 _FORMULA = tuple("=+-@＝＋－＠")  # noqa: RUF001 - these very characters
 
@@ -85,10 +68,19 @@ def _tabular(dump: Dump) -> Dump:
     return {**dump, "series": outline}
 
 
+@cache
+def _order() -> dict[str, list[str]]:
+    """Return the fields of a record in the order of the schema, each with the fields within it."""
+    schema = json_schema()
+    parts = schema["$defs"]
+    return {name: list(parts.get(name, {}).get("properties", ())) for name in schema["properties"]}
+
+
 def _place(path: FieldPath) -> tuple[int, int, FieldPath]:
     top, *rest = path
-    first = _FIELDS.index(top) if top in _FIELDS else len(_FIELDS)
-    part = list(_PARTS[top].model_fields) if top in _PARTS else []
+    fields = list(_order())
+    first = fields.index(top) if top in fields else len(fields)
+    part = _order().get(top, [])
     second = part.index(rest[0]) if rest and rest[0] in part else len(part)
     return first, second, path
 

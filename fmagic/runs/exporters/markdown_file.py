@@ -5,11 +5,11 @@ from __future__ import annotations
 import re
 from typing import TYPE_CHECKING, Any
 
-from fmagic.runs.card import MAIN_METRICS
+from fmagic.runs.card import figure, main_metric
 from fmagic.runs.exporters._fields import as_text, dotted, flatten, title
 from fmagic.runs.exporters._files import write
 from fmagic.runs.exporters._messages import runs
-from fmagic.views import duration, number, size
+from fmagic.views import duration, number
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -75,7 +75,7 @@ def _report(dumps: list[Dump]) -> Iterator[str]:
 
 def _row(dump: Dump) -> list[str]:
     metrics = dump.get("metrics", {})
-    name = next((each for each in MAIN_METRICS if each in metrics), None)
+    name = main_metric(metrics)
     seconds = dump.get("seconds")
     return [
         _link(title(dump)),
@@ -84,7 +84,7 @@ def _row(dump: Dump) -> list[str]:
         dump["status"],
         escape(dump.get("model", {}).get("name", "")),
         "" if seconds is None else duration(seconds),
-        "" if name is None else f"{escape(name)} {_figure(name, metrics[name])}",
+        "" if name is None else f"{escape(name)} {figure(name, metrics[name])}",
         escape(dump.get("data", {}).get("name", "")),
     ]
 
@@ -107,7 +107,7 @@ def _section(dump: Dump, titles: Mapping[str, str]) -> Iterator[str]:
         yield "**Output table**"
         yield _table(("field", "value"), _pairs(output["table"]))
     if dump.get("metrics"):
-        figures = [(escape(name), _figure(name, value)) for name, value in dump["metrics"].items()]
+        figures = [(escape(name), figure(name, value)) for name, value in dump["metrics"].items()]
         yield "**Figures**"
         yield _table(("figure", "value"), figures)
     if dump.get("series"):
@@ -167,14 +167,6 @@ def _curve(item: tuple[str, list[list[float]]]) -> list[str]:
     name, points = item
     ends = [number(points[place][1]) if points else "" for place in (0, -1)]
     return [escape(name), str(len(points)), *ends]
-
-
-def _figure(name: str, value: float) -> str:
-    if name.endswith("_bytes") and value >= 0:
-        return size(value)
-    if name.endswith("seconds") and value >= 0:
-        return duration(value)
-    return number(value)
 
 
 def _link(heading: str) -> str:

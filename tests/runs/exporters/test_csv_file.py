@@ -1,13 +1,15 @@
 from __future__ import annotations
 
 import csv
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 import pytest
 
 from fmagic.runs.exporters import export
+from fmagic.runs.identity import uuid7
 from fmagic.runs.record import RunRecord
+from fmagic.runs.schema import json_schema
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -53,6 +55,35 @@ def test_columns_stand_in_the_order_of_the_schema_whatever_comes_first(
     assert names.index("model.name") < names.index("model.device") < names.index("template")
     options = [name for name in names if name.startswith("params.")]
     assert options == sorted(options)
+
+
+def sample(name: str, kind: str | list[str]) -> Any:
+    """A value of a JSON type, for a field of that name."""
+    given: dict[str, Any] = {"id": uuid7(), "kind": "prompt", "status": "ok"}
+    given |= {"schema": "fmagic.run/1", "series": {"x": [[1, 2]]}}
+    given |= dict.fromkeys(("started", "edited"), "2026-11-21T08:05:00.000Z")
+    values = {"integer": 1, "number": 1, "boolean": True, "array": ["x"], "object": {"x": 1}}
+    return given.get(name) or values.get(kind if isinstance(kind, str) else kind[0], "x")
+
+
+def test_every_field_of_the_schema_is_a_column_in_its_place(tmp_path: Path) -> None:
+    schema = json_schema()
+    record: dict[str, Any] = {}
+    columns = []
+    for name, field in schema["properties"].items():
+        part = schema["$defs"].get(name)
+        if part is None:
+            record[name] = sample(name, field.get("type", ""))
+            inner = {"series": ["x.last", "x.points"], "params": ["x"], "metrics": ["x"]}
+            columns += [f"{name}.{each}" for each in inner[name]] if name in inner else [name]
+        else:
+            fields = part["properties"].items()
+            record[name] = {each: sample(each, about["type"]) for each, about in fields}
+            columns += [f"{name}.{each}" for each in record[name]]
+    (row,) = written([RunRecord.model_validate(record)], tmp_path)
+    columns[columns.index("output.table")] = "output.table.x"
+    assert list(row) == columns
+    assert all(row.values())
 
 
 @pytest.mark.parametrize("start", ["=", "+", "-", "@", "\t=", " =", "\r=", "\uff1d"])

@@ -51,7 +51,7 @@ def test_another_package_adds_an_exporter(
         made = SimpleNamespace(NAME=name, TITLE="prints", NEEDS=None, export=count)
         monkeypatch.setattr(folder, f"fake_{name}", made, raising=False)
     points = [EntryPoint(name, f"{folder.__name__}:fake_{name}", "") for name in ("paper", "csv")]
-    monkeypatch.setattr(folder, "entry_points", lambda group: points)
+    monkeypatch.setattr("fmagic.plugins.entry_points", lambda group: points)
     assert export("paper", records, "tray 2") == f"{len(records)} to tray 2"
     assert exporters()["csv"].TITLE != "prints"
 

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING
 import pytest
 from markdown_it import MarkdownIt
 
+from fmagic.runs.card import figure
 from fmagic.runs.exporters import export
 from fmagic.runs.record import RerunInfo, RunRecord
 
@@ -94,6 +95,13 @@ def test_a_run_says_which_one_it_repeats(tmp_path: Path) -> None:
         f"repeats: prompt {first.short_id}{same}"
         for same in (", with the same text", ", with another text", "")
     ]
+
+
+def test_figures_read_as_in_the_card(tmp_path: Path) -> None:
+    record = RunRecord(kind="evaluate", metrics={"loss": 0.5, "accuracy": 0.925, "seconds": 90.0})
+    text = texts(parsed([record], tmp_path))
+    assert "accuracy 92.5%" in text  # in the table of runs
+    assert figure("seconds", 90.0) in text.splitlines()
 
 
 def test_hostile_content_stays_content(hostile: RunRecord, tmp_path: Path) -> None:
