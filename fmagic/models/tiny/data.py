@@ -17,6 +17,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from fmagic.models.tiny import copying
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
 from fmagic.models.tiny.tasks.classification import thin
 from fmagic.models.tiny.tokenizer import ASSISTANT, END, PAD, SYSTEM, USER, messages
@@ -80,15 +81,15 @@ class BatchMaker:
         self._role = {name.strip("<|>"): vocabulary[name] for name in (SYSTEM, USER, ASSISTANT)}
         self._end = vocabulary[END]
         self._pad = vocabulary[PAD]
+        self._copying = copying.Copying(self.tokenizer, self._role["user"], self._end)
 
     def chunk(self, number: int) -> list[Step]:
         """Make the steps `number * chunk_steps` and following."""
         config = self.config
         rng = random.Random(f"{config.seed}-{number}")  # noqa: S311 - reproducible, not secret
         first = number * config.chunk_steps
-        shares = dict.fromkeys(self.tasks, 1.0)
-        shares |= dict([special for start, special in config.shares if start <= first][-1])
-        spent = {name: rng.random() for name in self.tasks}
+        shares = dict([named for start, named in config.shares if start <= first][-1])
+        spent = {name: rng.random() for name in shares}
         rows: list[_Row] = []
         tokens = 0
         count = config.chunk_steps * config.parts
@@ -96,6 +97,12 @@ class BatchMaker:
             drawn: list[Example] = []
             for _ in range(64):
                 name = min(spent, key=lambda task: spent[task] / shares[task])
+                if name == copying.NAME:
+                    row = self._copied(rng)
+                    rows.append(row)
+                    tokens += len(row.ids)
+                    spent[name] += len(row.ids)
+                    continue
                 example = self.tasks[name].example(rng, "train")
                 drawn.append(example)
                 # About four characters a token: close enough to hold the shares.
@@ -140,10 +147,19 @@ class BatchMaker:
                 ]
             yield _Row(ids, answer)
 
+    def _copied(self, rng: random.Random) -> _Row:
+        ids: list[int] = []
+        answer: list[float] = []
+        for asked, said in self._copying.exchanges(rng):
+            before = [self._role["user"], *asked, self._end, self._role["assistant"]]
+            ids += [*before, *said, self._end]
+            answer += [*(0.0 for _ in before), *self._weights(len(said) + 1, 1.0)]
+        return _Row(ids, answer)
+
     def _weights(self, length: int, factor: float) -> list[float]:
         """Return the weights of an answer's tokens; the first one decides what is copied."""
         rest = factor * length**-0.5
-        return [rest * self.config.first_weight ** (not i and length > 1) for i in range(length)]
+        return [rest * self.config.first_weight, *[rest] * (length - 1)] if length > 1 else [rest]
 
     def _batch(self, rng: random.Random, rows: list[_Row]) -> Batch:
         config = self.config
@@ -166,7 +182,7 @@ class BatchMaker:
         )
 
     def _pairs(self, rng: random.Random) -> NDArray[np.int64]:
-        drawn = [paraphrase.pair(rng, "train") for _ in range(self.config.pairs)]
+        drawn = paraphrase.batch(rng, "train", self.config.pairs)
         flat = [first for first, _ in drawn] + [second for _, second in drawn]
         flat = [
             thin(rng, text) if rng.random() < self.config.pairs_thinned else text for text in flat

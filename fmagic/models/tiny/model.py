@@ -32,6 +32,7 @@ def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast, seed: int) 
         num_hidden_layers=shape.layers,
         num_attention_heads=shape.heads,
         num_key_value_heads=shape.kv_heads,
+        head_dim=shape.head_size,
         max_position_embeddings=shape.positions,
         rope_parameters={"rope_type": "default", "rope_theta": shape.rope_theta},
         attention_bias=True,
@@ -43,7 +44,17 @@ def new_model(shape: ModelShape, tokenizer: PreTrainedTokenizerFast, seed: int) 
     with torch.random.fork_rng(devices=[]):
         torch.manual_seed(seed)
         model = LlamaForCausalLM(config)
-        wire_copying(model)
+        torch.nn.init.normal_(model.model.embed_tokens.weight, std=shape.embedding_std)
+        wire_copying(model, shape.embedding_std, tokenizer.all_special_ids)
+    return model
+
+
+def load_model(folder: Path) -> LlamaForCausalLM:
+    """Load a finished model in float32."""
+    import torch
+    from transformers import LlamaForCausalLM
+
+    model: LlamaForCausalLM = LlamaForCausalLM.from_pretrained(folder, dtype=torch.float32)
     return model
 
 

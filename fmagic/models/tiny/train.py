@@ -23,7 +23,14 @@ from safetensors.torch import load_file
 
 from fmagic.models.tiny.config import TrainConfig
 from fmagic.models.tiny.data import stream
-from fmagic.models.tiny.model import language_loss, new_model, number_type, pair_loss, save_model
+from fmagic.models.tiny.model import (
+    language_loss,
+    load_model,
+    new_model,
+    number_type,
+    pair_loss,
+    save_model,
+)
 from fmagic.models.tiny.optimizer import MasterOptimizer, rate
 from fmagic.models.tiny.score import score, write
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
@@ -91,11 +98,13 @@ def train(
     elif not resume:
         make_tokenizer(config, folder)
     tokenizer = _load_tokenizer(folder)
-    model = new_model(config.model, tokenizer, config.seed)
     begun = first = 0
     seconds = 0.0
-    if start is not None and not resume:
-        model.load_state_dict(load_file(start / "model.safetensors"), strict=False)
+    if start is None:
+        model = new_model(config.model, tokenizer, config.seed)
+    else:
+        # Its shape may be that of an earlier recipe.
+        model = load_model(start)
         begun = first = _steps_of(start)
     model.to(device, number_type(device))
     # In bfloat16 the fused attention is the slower one on a CPU at these lengths.

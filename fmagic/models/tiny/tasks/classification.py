@@ -12,7 +12,13 @@ SEVERAL_TURNS = 0.65
 
 THINNED = 0.2
 """Share of training texts that lose some of their words, so that none is known by heart."""
-_KEPT = frozenset(("no", "not", "never", "nothing", "without", "but", "less", "nobody", "only"))
+_KEPT = frozenset(
+    (
+        *("no", "not", "never", "nothing", "nobody", "none", "neither", "nor", "without", "but"),
+        *("only", "less", "few", "little", "too", "far", "hardly", "barely", "scarcely"),
+        *("anything", "lack", "lacks", "lacking", "zero", "free"),
+    )
+)
 """Words that may turn the meaning round; so may those with an apostrophe."""
 
 LONG_WORD = 5

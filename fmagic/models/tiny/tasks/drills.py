@@ -42,7 +42,7 @@ _AFTER = (
     "Tell me what follows {key}.",
 )
 _BEFORE = tuple(q.replace("after", "before").replace("follows", "precedes") for q in _AFTER[:3])
-_FACT = (
+FACT = (
     "{key}: {value}",
     "{key} is {value}",
     "{key} = {value}",
@@ -60,7 +60,7 @@ _FACT = (
     "{key} needs {value}",
     "for {key} use {value}",
 )
-_LOOKUP = (
+LOOKUP = (
     "What is the value of {key}?",
     "{key}?",
     "What goes with {key}?",
@@ -93,7 +93,7 @@ _EDGE = {
     -1: ("What is the last item?", "Name the last one.", "Which word comes last?"),
 }
 _JOINS = (", ", " ", "\n", "; ", " / ", " and ")
-_STOPS = (". ", "\n", "; ", ", ")
+STOPS = (". ", "\n", "; ", ", ")
 
 
 @lru_cache(maxsize=2)
@@ -149,13 +149,13 @@ class Drills:
         count = rng.randint(2, 8)
         words = distinct(rng, split, 2 * count)
         pairs = list(zip(words[:count], words[count:], strict=True))
-        fact = rng.choice(part(_FACT, split))
-        text = rng.choice(_STOPS).join(fact.format(key=k, value=v) for k, v in pairs)
+        fact = rng.choice(part(FACT, split))
+        text = rng.choice(STOPS).join(fact.format(key=k, value=v) for k, v in pairs)
         turns = []
         for _ in range(rng.randint(1, 5)):
             key, value = rng.choice(pairs)
             if chance(rng, 0.75):
-                turns.append(Turn(rng.choice(part(_LOOKUP, split)).format(key=key), value))
+                turns.append(Turn(rng.choice(part(LOOKUP, split)).format(key=key), value))
             else:
                 turns.append(Turn(rng.choice(part(_WHOSE, split)).format(value=value), key))
         return self._with_text(rng, text, turns)
@@ -165,9 +165,9 @@ class Drills:
         count = rng.choice((2, 2, 3, 3, 4, 5))
         words = rng.sample(short_words(split), 2 * count)
         pairs = list(zip(words[:count], words[count:], strict=True))
-        fact = rng.choice(part(_FACT, split))
-        text = rng.choice(_STOPS).join(fact.format(key=k, value=v) for k, v in pairs)
-        asked = rng.choice(part(_LOOKUP, split))
+        fact = rng.choice(part(FACT, split))
+        text = rng.choice(STOPS).join(fact.format(key=k, value=v) for k, v in pairs)
+        asked = rng.choice(part(LOOKUP, split))
         turns = []
         for _ in range(rng.randint(3, 10)):
             key, value = rng.choice(pairs)

@@ -65,10 +65,12 @@ class Extraction:
             if all(_SLOT_OF[key] in found for key in keys or ()):
                 break
         text = text[0].upper() + text[1:]
+        gap = " " if "\n" not in text and text[-1] in '.?!"' else "\n"
         if values.chance(rng, 0.25):
-            text = f"{corpus.pattern(rng, 'before', split)} {text}"
+            text = f"{corpus.pattern(rng, 'before', split)}{gap}{text}"
         if values.chance(rng, 0.25):
-            text = f"{text} {corpus.fill(rng, corpus.pattern(rng, 'after', split), split)}"
+            after, _ = values.bind(corpus, rng, corpus.pattern(rng, "after", split), split)
+            text = f"{text}{gap}{after}"
         return text, found
 
     @staticmethod

@@ -1,0 +1,82 @@
+"""Copying exercises on random tokens: the first thing the bundled model learns.
+
+Answers quote their prompt, so everything rests on two skills: to repeat a sequence, and to look
+up a value by its key. On words these are learnt word by word, and never for the words that no
+answer quotes. Here the words are drawn from the whole vocabulary, so the skill has to be
+general, and each token learns to be copied.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import TYPE_CHECKING
+
+from fmagic.models.tiny.tasks import drills
+
+if TYPE_CHECKING:
+    import random
+    from collections.abc import Sequence
+
+    from tokenizers import Tokenizer
+
+NAME = "copying"
+_REPEAT_BELOW, _BARE_BELOW = 0.3, 0.5
+"""Bounds of the shares of repeats and of tables without words around; the rest have some."""
+_COUNTS = (2, 2, 3, 3, 4, 5, 6, 8)
+_LENGTHS = (1, 1, 1, 2, 3)
+_NAMED = re.compile(r"(\{key\}|\{value\})")
+
+
+class Copying:
+    """Makes conversations of token ids."""
+
+    def __init__(self, tokenizer: Tokenizer, user: int, end: int) -> None:
+        self._encode = tokenizer
+        self._user, self._end = user, end
+        vocabulary = tokenizer.get_vocab()
+        self._words = sorted(i for piece, i in vocabulary.items() if not piece.startswith("<|"))
+
+    def exchanges(self, rng: random.Random) -> list[tuple[list[int], list[int]]]:
+        """Make the turns of one conversation, each a question and its answer."""
+        kind = rng.random()
+        if kind < _REPEAT_BELOW:
+            said = [self._draw(rng, rng.randint(2, 12)) for _ in range(rng.randint(1, 3))]
+            return [(words, words) for words in said]
+        lengths = rng.choice(_LENGTHS), rng.choice(_LENGTHS)
+        if kind < _BARE_BELOW:
+            return self._table(rng, ("{key}", "{value}"), ("{key}",), "", lengths)
+        fact, asked = rng.choice(drills.FACT), rng.choice(drills.LOOKUP)
+        return self._table(
+            rng, _NAMED.split(fact), _NAMED.split(asked), rng.choice(drills.STOPS), lengths
+        )
+
+    def _table(
+        self,
+        rng: random.Random,
+        fact: Sequence[str],
+        asked: Sequence[str],
+        stop: str,
+        lengths: tuple[int, int],
+    ) -> list[tuple[list[int], list[int]]]:
+        """List some pairs in the wording of `fact`, then look several of them up."""
+        count = rng.choice(_COUNTS)
+        pairs = [(self._draw(rng, lengths[0]), self._draw(rng, lengths[1])) for _ in range(count)]
+        after = self._ids(stop)
+        text = [i for pair in pairs for i in (*self._say(fact, *pair), *after)]
+        turns = []
+        for _ in range(rng.randint(4, 12)):
+            key, value = rng.choice(pairs)
+            turns.append((self._say(asked, key, value), value))
+        question, answer = turns[0]
+        return [([*text, self._end, self._user, *question], answer), *turns[1:]]
+
+    def _say(self, pieces: Sequence[str], key: list[int], value: list[int]) -> list[int]:
+        given = {"{key}": key, "{value}": value}
+        return [i for piece in pieces for i in given.get(piece) or self._ids(piece)]
+
+    def _ids(self, text: str) -> list[int]:
+        ids: list[int] = self._encode.encode(text, add_special_tokens=False).ids if text else []
+        return ids
+
+    def _draw(self, rng: random.Random, count: int) -> list[int]:
+        return rng.choices(self._words, k=count)
