@@ -132,7 +132,8 @@ export class KernelLink implements IDisposable {
       .requestCommInfo({ target_name: TARGET })
       .then(reply => {
         const content = reply.content;
-        const mine = kernel === this._session.session?.kernel;
+        const mine =
+          !this._isDisposed && kernel === this._session.session?.kernel;
         if (
           mine &&
           content.status === 'ok' &&
@@ -198,14 +199,11 @@ export class KernelLink implements IDisposable {
     }
   }
 
+  /** Forget the comm; JupyterLab disposes of it with the kernel. */
   private _drop(): void {
-    const comm = this._comm;
     this._comm = null;
     this._status = null;
     this._asked = null;
-    if (comm !== null && !comm.isDisposed) {
-      comm.dispose();
-    }
     this._changed.emit();
   }
 

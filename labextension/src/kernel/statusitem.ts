@@ -26,7 +26,7 @@ export class StatusItem extends Widget {
     trans: TranslationBundle,
     pick: (() => void) | null
   ) {
-    super({ node: h('div', { class: 'fmagic-statusbar' }) });
+    super({ node: h('div', { class: 'fmagic-statusbar jp-mod-highlighted' }) });
     this._links = links;
     this._trans = trans;
     this._pick = pick;
@@ -92,7 +92,7 @@ export class StatusItem extends Widget {
     popup.disposed.connect(() => {
       this._popup = null;
       this._button.setAttribute('aria-expanded', 'false');
-      if (document.activeElement === document.body) {
+      if (body.node.contains(document.activeElement)) {
         this._button.focus();
       }
     });

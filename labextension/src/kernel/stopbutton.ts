@@ -2,6 +2,7 @@
 
 import type { Cell } from '@jupyterlab/cells';
 import type { NotebookPanel } from '@jupyterlab/notebook';
+import { NotebookActions } from '@jupyterlab/notebook';
 import type { TranslationBundle } from '@jupyterlab/translation';
 import type { IDisposable } from '@lumino/disposable';
 import { Signal } from '@lumino/signaling';
@@ -25,6 +26,7 @@ export class StopButton implements IDisposable {
     this._link = link;
     this._trans = trans;
     link.changed.connect(this._refresh, this);
+    NotebookActions.executed.connect(this._onExecuted, this);
     // A cell that was out of sight, or was moved, has a new place for it.
     panel.content.activeCellChanged.connect(this._refresh, this);
     panel.disposed.connect(() => {
@@ -49,15 +51,34 @@ export class StopButton implements IDisposable {
     const running = this._link.status?.running ?? null;
     if (running?.run !== this._run) {
       this._remove();
+      this._over = false;
     }
     const id = running?.cell ?? null;
-    if (running === null || id === null || this._bar?.isConnected) {
+    if (
+      running === null ||
+      id === null ||
+      this._over ||
+      this._bar?.isConnected
+    ) {
       return;
     }
     const cell = this._cellOf(id);
     const output = cell?.node.querySelector<HTMLElement>(OUTPUT);
     if (cell && output) {
       this._put(cell, output, running);
+    }
+  };
+
+  /** The end of a cell is known before the kernel's next status. */
+  private readonly _onExecuted = (
+    _: unknown,
+    { cell }: { cell: Cell }
+  ): void => {
+    if (cell === this._cell) {
+      const run = this._run;
+      this._remove();
+      this._run = run;
+      this._over = true;
     }
   };
 
@@ -127,5 +148,7 @@ export class StopButton implements IDisposable {
   private _run: string | null = null;
   private _cell: Cell | null = null;
   private _bar: HTMLElement | null = null;
+  /** Whether the cell of that run has ended. */
+  private _over = false;
   private _isDisposed = false;
 }

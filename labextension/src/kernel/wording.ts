@@ -12,7 +12,7 @@ export function memory(memory: Memory): string {
 /** What the memory is of, for those who ask. */
 export function memoryInWords(memory: Memory, model: LoadedModel): string {
   return memory.total === null
-    ? `${size(memory.used)}, all of the kernel`
+    ? `${size(memory.used)}, the whole kernel`
     : `${size(memory.used)} of ${size(memory.total)} on ${model.deviceName}`;
 }
 

@@ -106,7 +106,7 @@ describe('wording', () => {
     expect(model).not.toBeNull();
     if (model) {
       expect(memoryInWords({ used: 466e6, total: null }, model)).toBe(
-        '466 MB, all of the kernel'
+        '466 MB, the whole kernel'
       );
       expect(memoryInWords({ used: 1e9, total: 8e9 }, model)).toBe(
         '1.0 GB of 8.0 GB on A processor'
