@@ -8,7 +8,7 @@ import { comparison } from '../src/view/comparison';
 import { curve } from '../src/view/curve';
 import { sections } from '../src/view/detail';
 import { h } from '../src/view/dom';
-import { editor, parseTags } from '../src/view/editor';
+import { Editor, parseTags } from '../src/view/editor';
 import { Inspector } from '../src/view/inspector';
 import { row, rowHeight } from '../src/view/row';
 import { VirtualList } from '../src/view/virtual';
@@ -103,7 +103,11 @@ describe('what a record says is text', () => {
         0,
         1
       ),
-    editor: () => editor(hostile(), () => undefined)
+    editor: () => {
+      const editor = new Editor(() => undefined);
+      editor.update(hostile());
+      return editor.node;
+    }
   };
   it.each(Object.entries(views))('in the %s', (_, view) => {
     const made = view();
@@ -235,7 +239,9 @@ describe('the editor', () => {
 
   it('saves what was changed', () => {
     const save = vi.fn();
-    const fields = editor(record('prompt_table'), save);
+    const made = new Editor(save);
+    made.update(record('prompt_table'));
+    const fields = made.node;
     const note = fields.querySelector('textarea');
     expect(note?.value).toBe('first try, no examples');
     if (note) {
@@ -249,7 +255,7 @@ describe('the editor', () => {
   });
 
   it('is locked with a reason', () => {
-    const fields = editor(record('prompt'), vi.fn(), 'too new');
+    const fields = new Editor(vi.fn(), 'too new').node;
     expect(fields.querySelector('textarea')?.disabled).toBe(true);
     expect(fields.textContent).toContain('too new');
   });
@@ -274,6 +280,16 @@ describe('the inspector', () => {
     expect(actions.select).toHaveBeenCalledWith(record('finetune').id);
     inspector.show(record('finetune'), around);
     expect(inspector.node.textContent).toContain('Used by');
+    // What is being typed stays when the log changes, and what is not follows it.
+    const note = inspector.node.querySelector('textarea');
+    const tags = inspector.node.querySelector('input');
+    note?.focus();
+    inspector.show(
+      { ...record('finetune'), seconds: 1, note: 'other', tags: ['new'] },
+      around
+    );
+    expect(inspector.node.querySelector('textarea')).toBe(note);
+    expect([note?.value, tags?.value]).toEqual(['', 'new']);
     inspector.compare(all);
     expect(inspector.node.textContent).toContain('Comparing 2 runs');
     inspector.node.querySelector<HTMLElement>('.fmagic-close')?.click();

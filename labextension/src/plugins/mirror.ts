@@ -47,7 +47,8 @@ function mirror(panel: NotebookPanel, isOn: () => boolean): void {
       warned = true;
       Notification.warning(
         `The log in ${panel.title.label} was written by a newer fmagic and is left as it is. ` +
-          'To add to it: pip install -U fmagic'
+          'To add to it: pip install -U fmagic',
+        { autoClose: false }
       );
     }
     log.write({ all: true });

@@ -1,6 +1,6 @@
 /** Several runs beside each other. */
 
-import { compare, moved, textOf } from '../log/compare';
+import { compare, moved, type Row, textOf } from '../log/compare';
 import { figure, number, shown, words } from '../log/formats';
 import { type RunRecord, shortId } from '../log/record';
 import { wordChanges } from '../log/words';
@@ -18,7 +18,7 @@ export function comparison(runs: readonly RunRecord[]): HTMLElement {
         'Figures',
         table(
           runs,
-          found.metrics.map(({ name, values }) => [
+          movedFirst(found.metrics).map(({ name, values }) => [
             words(name),
             values.map((value, place) =>
               measured(name, value, place === 0 ? undefined : values[0])
@@ -65,6 +65,16 @@ export function comparison(runs: readonly RunRecord[]): HTMLElement {
     ...parts,
     said.length > 0 && h('p', { class: 'fmagic-muted' }, said.join(' '))
   );
+}
+
+/** Figures that are alike in all tell the least. */
+function movedFirst(rows: readonly Row<number>[]): Row<number>[] {
+  const isAlike = (row: Row<number>): boolean =>
+    row.values.every(value => value === row.values[0]);
+  return [
+    ...rows.filter(row => !isAlike(row)),
+    ...rows.filter(row => isAlike(row))
+  ];
 }
 
 type Cells = readonly (readonly [string, readonly Child[]])[];

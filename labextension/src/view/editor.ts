@@ -8,55 +8,60 @@ export interface Edited {
   readonly note: string;
 }
 
-/**
- * Return the fields; `save` is called when one was changed and left.
- *
- * @param isLocked - why nothing can be changed, `null` if it can.
- */
-export function editor(
-  record: RunRecord,
-  save: (edited: Edited) => void,
-  isLocked: string | null = null
-): HTMLElement {
-  const disabled = isLocked === null ? null : '';
-  const tags = h('input', {
-    class: 'jp-mod-styled',
-    attrs: {
-      type: 'text',
-      placeholder: 'baseline best',
-      spellcheck: 'false',
-      disabled
-    }
-  });
-  tags.value = (record.tags ?? []).join(' ');
-  const note = h('textarea', {
-    class: 'jp-mod-styled',
-    attrs: { rows: '2', dir: 'auto', disabled }
-  });
-  note.value = record.note ?? '';
-  const said = h('div', {
-    class: 'fmagic-said',
-    attrs: { role: 'status' }
-  });
-  said.textContent = isLocked ?? '';
-  const done = (): void => {
-    save({ tags: parseTags(tags.value), note: note.value });
-    said.textContent = 'Saved in the notebook.';
-  };
-  tags.addEventListener('change', done);
-  note.addEventListener('change', done);
-  note.addEventListener('keydown', event => {
-    if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
-      note.blur();
-    }
-  });
-  return h(
-    'div',
-    { class: 'fmagic-editor' },
-    h('label', {}, h('span', {}, 'Tags'), tags),
-    h('label', {}, h('span', {}, 'Note'), note),
-    said
-  );
+/** Tags and note of one run; what was changed is saved when the field is left. */
+export class Editor {
+  readonly node: HTMLElement;
+
+  /**
+   * @param save - takes what was changed.
+   * @param locked - why nothing can be changed, `null` if it can.
+   */
+  constructor(save: (edited: Edited) => void, locked: string | null = null) {
+    const disabled = locked === null ? null : '';
+    this._tags = h('input', {
+      class: 'jp-mod-styled',
+      attrs: {
+        type: 'text',
+        placeholder: 'baseline best',
+        spellcheck: 'false',
+        disabled
+      }
+    });
+    this._note = h('textarea', {
+      class: 'jp-mod-styled',
+      attrs: { rows: '2', dir: 'auto', disabled }
+    });
+    this._said = h('div', { class: 'fmagic-said', attrs: { role: 'status' } });
+    this._said.textContent = locked ?? '';
+    this.node = h(
+      'div',
+      { class: 'fmagic-editor' },
+      h('label', {}, h('span', {}, 'Tags'), this._tags),
+      h('label', {}, h('span', {}, 'Note'), this._note),
+      this._said
+    );
+    const done = (): void => {
+      save({ tags: parseTags(this._tags.value), note: this._note.value });
+      this._said.textContent = 'Saved in the notebook.';
+    };
+    this._tags.addEventListener('change', done);
+    this._note.addEventListener('change', done);
+    this._note.addEventListener('keydown', event => {
+      if (event.key === 'Enter' && (event.ctrlKey || event.metaKey)) {
+        this._note.blur();
+      }
+    });
+  }
+
+  /** Show what a run has; a field in which something is being typed is left alone. */
+  update(record: RunRecord): void {
+    set(this._tags, (record.tags ?? []).join(' '));
+    set(this._note, record.note ?? '');
+  }
+
+  private readonly _tags: HTMLInputElement;
+  private readonly _note: HTMLTextAreaElement;
+  private readonly _said: HTMLElement;
 }
 
 /** The tags in what was typed: single words, each once, as `%runs tag` takes them. */
@@ -66,4 +71,13 @@ export function parseTags(text: string): string[] {
     .map(tag => tag.replace(/^#+/, ''))
     .filter(Boolean);
   return [...new Set(found)];
+}
+
+function set(
+  field: HTMLInputElement | HTMLTextAreaElement,
+  value: string
+): void {
+  if (field !== document.activeElement && field.value !== value) {
+    field.value = value;
+  }
 }

@@ -6,7 +6,7 @@ import { statusMark } from './card';
 import { comparison } from './comparison';
 import { pairs, section, sections } from './detail';
 import { h } from './dom';
-import { type Edited, editor } from './editor';
+import { type Edited, Editor } from './editor';
 
 interface Actions {
   save(id: string, edited: Edited): void;
@@ -23,55 +23,54 @@ interface Around {
 }
 
 export class Inspector {
-  readonly node = h('div', { class: 'fmagic-inspector' });
+  readonly node: HTMLElement;
 
   constructor(private readonly _actions: Actions) {
+    this._inside = h(
+      'div',
+      { class: 'fmagic-inside' },
+      this._above,
+      this._slot,
+      this._below
+    );
+    const close = this._button('✕', () => {
+      this._actions.close();
+    });
+    close.setAttribute('aria-label', 'Close');
+    close.classList.add('fmagic-close');
+    this.node = h(
+      'div',
+      {
+        class: 'fmagic-inspector',
+        attrs: { 'data-lm-suppress-shortcuts': 'true' }
+      },
+      h('div', { class: 'fmagic-inspector-head' }, this._head, close),
+      this._inside
+    );
     this.node.hidden = true;
-    this.node.dataset['lmSuppressShortcuts'] = 'true';
   }
 
   clear(): void {
     this._shown = '';
+    this._setEditor(null);
     this.node.hidden = true;
-    this.node.replaceChildren();
   }
 
-  /** Show a run; what is being typed is left alone. */
+  /** Show a run. Where it stands there already, the fields stay as they are being edited. */
   show(record: RunRecord, around: Around): void {
-    const state = JSON.stringify([record, around.stale, around.locked]);
-    const isTyping =
-      this._id === record.id && this.node.contains(document.activeElement);
-    if (state === this._shown || isTyping) {
-      return;
+    const { tags: _, note: __, edited: ___, ...rest } = record;
+    const used = children(record, around.records);
+    const state = JSON.stringify([
+      rest,
+      around.stale,
+      around.locked,
+      used.map(each => each.id)
+    ]);
+    if (state !== this._shown) {
+      this._shown = state;
+      this._place(record, around, used);
     }
-    const same = this._id === record.id;
-    this._shown = state;
-    this._id = record.id;
-    const go = this._button('Go to cell', () => {
-      this._actions.goTo(record.id);
-    });
-    this._fill(
-      [
-        statusMark(record.status),
-        h('strong', {}, record.kind),
-        h('code', { title: record.id }, shortId(record.id)),
-        go
-      ],
-      [
-        around.stale.length > 0 &&
-          h('p', { class: 'fmagic-bad' }, `Stale: ${around.stale.join(', ')}.`),
-        editor(
-          record,
-          edited => {
-            this._actions.save(record.id, edited);
-          },
-          around.locked
-        ),
-        ...this._users(record, around.records),
-        ...sections(record, id => this._link(id, around.records))
-      ],
-      same
-    );
+    this._editor?.editor.update(record);
   }
 
   /** Show runs beside each other. */
@@ -81,39 +80,65 @@ export class Inspector {
       return;
     }
     this._shown = state;
-    this._id = '';
+    this._setEditor(null);
     this._fill(
       [h('strong', {}, `Comparing ${records.length} runs`)],
-      [comparison(records)],
-      true
+      [],
+      [comparison(records)]
     );
   }
 
-  private _fill(
-    head: Node[],
-    content: (Node | false)[],
-    keepsPlace: boolean
+  private _place(
+    record: RunRecord,
+    around: Around,
+    used: readonly RunRecord[]
   ): void {
-    const top = keepsPlace ? (this.node.lastElementChild?.scrollTop ?? 0) : 0;
-    const close = this._button('✕', () => {
-      this._actions.close();
+    const key = `${record.id} ${around.locked ?? ''}`;
+    if (this._editor?.key !== key) {
+      const save = (edited: Edited): void => {
+        this._actions.save(record.id, edited);
+      };
+      this._setEditor({ key, editor: new Editor(save, around.locked) });
+    }
+    const go = this._button('Go to cell', () => {
+      this._actions.goTo(record.id);
     });
-    close.setAttribute('aria-label', 'Close');
-    close.classList.add('fmagic-close');
-    const inside = h('div', { class: 'fmagic-inside' }, ...content);
-    this.node.replaceChildren(
-      h('div', { class: 'fmagic-inspector-head' }, ...head, close),
-      inside
+    const { stale } = around;
+    this._fill(
+      [
+        statusMark(record.status),
+        h('strong', {}, record.kind),
+        h('code', { title: record.id }, shortId(record.id)),
+        go
+      ],
+      stale.length > 0
+        ? [h('p', { class: 'fmagic-bad' }, `Stale: ${stale.join(', ')}.`)]
+        : [],
+      [
+        ...this._users(used, around.records),
+        ...sections(record, id => this._link(id, around.records))
+      ]
     );
+  }
+
+  /** Put the fields of another run there; those of the same one are never taken off the page. */
+  private _setEditor(editor: Inspector['_editor']): void {
+    this._editor = editor;
+    this._slot.replaceChildren(...(editor ? [editor.editor.node] : []));
+    this._inside.scrollTop = 0;
+  }
+
+  private _fill(head: Node[], above: Node[], below: Node[]): void {
+    this._head.replaceChildren(...head);
+    this._above.replaceChildren(...above);
+    this._below.replaceChildren(...below);
     this.node.hidden = false;
-    inside.scrollTop = top;
   }
 
   private _users(
-    record: RunRecord,
+    used: readonly RunRecord[],
     records: readonly RunRecord[]
   ): HTMLElement[] {
-    const used = children(record, records);
     if (used.length === 0) {
       return [];
     }
@@ -147,6 +172,12 @@ export class Inspector {
     return button;
   }
 
+  private readonly _head = h('div', { class: 'fmagic-inspector-title' });
+  private readonly _above = h('div');
+  private readonly _below = h('div');
+  private readonly _slot = h('div');
+  private readonly _inside: HTMLElement;
   private _shown = '';
-  private _id = '';
+  private _editor: { readonly key: string; readonly editor: Editor } | null =
+    null;
 }

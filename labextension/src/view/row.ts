@@ -52,8 +52,10 @@ export function row(
       checked: isChecked ? '' : null
     }
   });
-  const model = [record.model?.name, precision(record)];
-  const where = [model.filter(Boolean).join(' '), record.data?.name];
+  const where = (name: string | undefined): string =>
+    [[name, precision(record)].filter(Boolean).join(' '), record.data?.name]
+      .filter(Boolean)
+      .join(' · ');
   return h(
     'div',
     {
@@ -89,15 +91,15 @@ export function row(
             { class: 'fmagic-stale', title: `stale: ${stale.join(', ')}` },
             'stale'
           ),
-        sortedFigure(record, state.sort)
+        ...sortedFigure(record, state.sort)
       ),
       h(
         'div',
         { class: 'fmagic-row-line fmagic-muted' },
         h(
           'span',
-          { class: 'fmagic-cut', title: where.filter(Boolean).join(' · ') },
-          where.filter(Boolean).join(' · ')
+          { class: 'fmagic-cut', title: where(record.model?.name) },
+          where(modelName(record))
         ),
         h(
           'span',
@@ -134,23 +136,26 @@ function hasMarks(record: RunRecord): boolean {
 }
 
 /** The figure by which it was sorted, where that stands nowhere else; else the main one. */
-function sortedFigure(record: RunRecord, sort: string): HTMLElement | null {
+function sortedFigure(record: RunRecord, sort: string): HTMLElement[] {
   const name = record.metrics?.[sort] === undefined ? mainMetric(record) : sort;
   const value = name === null ? undefined : record.metrics?.[name];
   if (sort === 'seed' || record.params?.[sort] !== undefined) {
     return figureText(shown(valueOf(record, sort)), words(sort));
   }
   return name === null || value === undefined
-    ? null
+    ? []
     : figureText(figure(name, value), words(name));
 }
 
 /** The value first: where there is little room it is the name that is cut. */
-function figureText(value: string, name: string): HTMLElement {
-  return h(
-    'span',
-    { class: 'fmagic-cut fmagic-figure-text', title: `${name} ${value}` },
-    h('strong', {}, value),
-    ` ${name}`
-  );
+function figureText(value: string, name: string): HTMLElement[] {
+  return [
+    h('strong', { class: 'fmagic-value', title: `${name} ${value}` }, value),
+    h('span', { class: 'fmagic-cut fmagic-value-name' }, name)
+  ];
+}
+
+/** `Qwen3-0.6B`: whose it is stands in the title. */
+function modelName(record: RunRecord): string | undefined {
+  return record.model?.name.split('/').at(-1);
 }
