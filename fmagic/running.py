@@ -129,4 +129,6 @@ def _parents(model: Loaded) -> list[str]:
 def _stopped(kind: str, done: Any) -> str:
     if kind == "finetune":
         return "Stopped. The best weights so far are saved and loaded."
+    if done.total == 1:
+        return "Stopped. What was written until then is kept in the result."
     return f"Stopped after {done.done:,} of {done.total:,}. What was done is kept in the result."
