@@ -97,7 +97,7 @@ def test_a_run_is_a_card_and_the_log_outlives_its_output(
     assert kept["output"] == run["output"]
 
     # The kernel knows of it too, and so does the next page.
-    lab.command("notebook:run-all-cells")
+    lab.run_all()
     expect(page.locator(".jp-OutputArea-output", has_text="the good one").first).to_be_visible()
     expect(panel.locator(".fmagic-row")).to_have_count(2)
     lab.save()

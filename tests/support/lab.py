@@ -194,6 +194,10 @@ class Lab:
 
     def run_all(self) -> None:
         """Run all cells, to the end of the last."""
+        self.page.wait_for_function(
+            "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'",
+            timeout=PATIENCE * 1000,
+        )
         self.command("notebook:run-all-cells")
 
     def save(self) -> dict[str, Any]:

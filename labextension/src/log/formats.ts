@@ -112,7 +112,8 @@ export function moment(started: string, now: Date = new Date()): string {
   const today = time.toDateString() === now.toDateString();
   const clock: Intl.DateTimeFormatOptions = {
     hour: '2-digit',
-    minute: '2-digit'
+    minute: '2-digit',
+    hourCycle: 'h23'
   };
   return today
     ? time.toLocaleTimeString(undefined, clock)
