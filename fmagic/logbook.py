@@ -133,6 +133,22 @@ class Logbook(Running):
         gone = [tag.removeprefix("#") for tag in remove]
         return Recorded(self.log.annotate(self._find(run), add=tags, remove=gone))
 
+    def adopt_edit(self, run: str, *, tags: Sequence[str], note: str, edited: str) -> None:
+        """Take over what a front end changed of a run; of two changes the later holds.
+
+        A run that is not known here is passed over: the notebook has the change too.
+
+        Args:
+            run: its whole id.
+            tags: all that it has now.
+            note: what it has now, empty for none.
+            edited: when that was, as in a record.
+        """
+        record = next((each for each in self._records() if each.id == run), None)
+        if record is not None and edited > (record.edited or ""):
+            changes = {"tags": list(tags), "note": note or None, "edited": edited}
+            self.log.keep(record.model_copy(update=changes))
+
     def rerun(self, run: str) -> View:
         """Put the cell of a run below this one, with the model and the seed of that run.
 

@@ -236,3 +236,20 @@ def test_another_notebook_must_exist(session: Session, front: Notebook) -> None:
     assert len(session.runs(front.path)) == 0
     with pytest.raises(LogError, match=r"no notebook aa.ipynb. Did you mean 'a.ipynb'"):
         session.runs(front.path.with_name("aa.ipynb"))
+
+
+def test_what_a_front_end_changed_is_as_if_it_had_been_noted_here(
+    session: Session, magic: Callable[[str], Any]
+) -> None:
+    record = add(session)
+    later = "2199-01-01T00:00:00.000Z"
+    session.adopt_edit(record.id, tags=["best"], note="good", edited=later)
+    (found,) = session.runs(text="good")
+    assert (found.tags, found.note, found.edited) == (["best"], "good", later)
+    assert session.log.journal.read()[0].note == "good"
+    # What was changed before is no news, and a run of another notebook no error.
+    session.adopt_edit(record.id, tags=[], note="", edited="2026-01-01T00:00:00.000Z")
+    session.adopt_edit("019aa000-0000-7000-8000-000000000000", tags=[], note="x", edited=later)
+    assert [each.note for each in session.runs()] == ["good"]
+    # A note of the user's still comes after it.
+    assert magic("note 1 mine").data.edited > later

@@ -11,6 +11,7 @@ import { staleness } from '../log/lineage';
 import { annotated, inOrder, joined } from '../log/merge';
 import { read, RUN_MIME, type RunRecord } from '../log/record';
 import { annotations } from './annotations';
+import { tellKernel } from './kernel';
 
 /** Tags and note of a run. */
 export interface Annotation {
@@ -103,11 +104,12 @@ export class NotebookLog {
     const last = record.edited ? Date.parse(record.edited) + 1 : 0;
     const note = annotation.note.trim();
     const edited = new Date(Math.max(Date.now(), last)).toISOString();
-    this._take(
-      annotated(record, { ...record, tags: annotation.tags, note, edited })
-    );
+    const source = { ...record, tags: annotation.tags, note, edited };
+    const now = annotated(record, source);
+    this._take(now);
     this._changed.emit();
     this.write({ all: false });
+    void tellKernel(this.panel, now);
   }
 
   /**
