@@ -13,8 +13,11 @@ import subprocess
 import sys
 from pathlib import Path
 
+from hatch_jupyter_builder.utils import is_stale
+
 HERE = Path(__file__).parent
 BUILT = HERE / "dist" / "package.json"
+SOURCES = ("src", "style", "schema", "scripts", "package.json")
 OLDEST_NODE = (20, 19)
 PATIENCE = 600  # seconds
 # Bad networks are told at once, not after minutes of trying again.
@@ -39,6 +42,8 @@ def build(target_name: str, version: str) -> None:
     if version == "editable":
         if not BUILT.exists():
             _tell("it is not built yet")
+        return
+    if BUILT.exists() and not any(is_stale(BUILT.parent, HERE / name) for name in SOURCES):
         return
     problem = _missing() or _run()
     if problem:
@@ -74,7 +79,8 @@ def _run() -> str | None:
 
 def _tell(problem: str) -> None:
     print(  # noqa: T201 - pip shows it with -v, and if the build fails
-        f"fmagic is installed without its JupyterLab extension: {problem}. To build it: "
+        f"fmagic is installed without {'a new' if BUILT.exists() else 'its'} JupyterLab extension: "
+        f"{problem}. To build it: "
         "cd labextension && npm ci && npm run build; then install again.",
         file=sys.stderr,
     )

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     import pytest
-    from playwright.sync_api import Page
+    from playwright.sync_api import Locator, Page
 
     from tests.support.lab import Lab, Server
 
@@ -39,6 +39,27 @@ def mirrored(page: Page) -> list[dict[str, Any]]:
     return found
 
 
+def note(panel: Locator, tags: str, text: str) -> None:
+    """Type tags and a note into the fields of the run that is shown."""
+    panel.get_by_label("Tags").fill(tags)
+    panel.get_by_label("Note").fill(text)
+    panel.get_by_label("Note").press("Control+Enter")
+    expect(panel).to_contain_text("Saved in the notebook")
+
+
+def folds_out_by_the_keyboard(lab: Lab, card: Locator, run: dict[str, Any]) -> None:
+    """Open and close a card with Enter; the cell is not edited by that."""
+    page = lab.page
+    card.locator("summary").focus()
+    page.keyboard.press("Enter")
+    expect(card.locator(".fmagic-sections")).to_be_visible()
+    expect(card.locator(".fmagic-sections")).to_contain_text(run["id"])
+    assert page.evaluate("window.jupyterapp.shell.currentWidget.content.mode") == "command"
+    lab.shot("card-open")
+    page.keyboard.press("Enter")
+    expect(card.locator(".fmagic-sections")).to_be_hidden()
+
+
 def test_a_run_is_a_card_and_the_log_outlives_its_output(
     lab: Lab, server: Server, capsys: pytest.CaptureFixture[str]
 ) -> None:
@@ -59,25 +80,13 @@ def test_a_run_is_a_card_and_the_log_outlives_its_output(
     (run,) = (output[RUN_MIME] for output in lab.outputs() if RUN_MIME in output)
     expect(page.locator(".fmagic-body")).to_have_text(run["output"]["text"] or "(an empty answer)")
 
-    # It folds out by the keyboard, and the cell is not edited by that.
-    head = card.locator("summary")
-    head.focus()
-    page.keyboard.press("Enter")
-    expect(card.locator(".fmagic-sections")).to_be_visible()
-    expect(card.locator(".fmagic-sections")).to_contain_text(run["id"])
-    assert page.evaluate("window.jupyterapp.shell.currentWidget.content.mode") == "command"
-    lab.shot("card-open")
-    page.keyboard.press("Enter")
-    expect(card.locator(".fmagic-sections")).to_be_hidden()
+    folds_out_by_the_keyboard(lab, card, run)
 
     # The panel has it, and what is noted there is on the card and in the file.
     row = panel.locator(".fmagic-row")
     expect(row).to_have_count(1)
     row.click()
-    panel.get_by_label("Tags").fill("#best baseline")
-    panel.get_by_label("Note").fill("the good one")
-    panel.get_by_label("Note").press("Control+Enter")
-    expect(panel).to_contain_text("Saved in the notebook")
+    note(panel, "#best baseline", "the good one")
     expect(card).to_contain_text("#best #baseline the good one")
     expect(row).to_contain_text("the good one")
     lab.shot("panel-note")
@@ -148,9 +157,7 @@ def test_the_mirror_can_be_turned_off(lab: Lab, server: Server) -> None:
         lab.open(path)
         panel = lab.panel()
         panel.locator(".fmagic-row").first.click()
-        panel.get_by_label("Note").fill("kept all the same")
-        panel.get_by_label("Note").press("Control+Enter")
-        expect(panel).to_contain_text("Saved in the notebook")
+        note(panel, "", "kept all the same")
         lab.command("notebook:clear-all-cell-outputs")
         (kept,) = lab.save()["metadata"]["fmagic"]["runs"]
     assert kept["note"] == "kept all the same"
