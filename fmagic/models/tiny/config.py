@@ -108,7 +108,7 @@ class TrainConfig:
     )
     """From which step on which tasks have another share of the tokens than 1. Copying comes
     first, since all else that quotes its prompt rests on it."""
-    average: float = 0.6
+    average: float = 1.0
     """Share of the new weights where a training goes on from a finished model, see `average`."""
     pairs: int = 128
     pairs_every: int = 4

@@ -14,7 +14,7 @@ from fmagic.models.tiny.optimizer import orthogonal, rate
 from fmagic.models.tiny.train import average, train
 
 SMALL = TrainConfig(
-    model=ModelShape(vocabulary=512, width=32, layers=2, heads=2, kv_heads=1, mlp=64),
+    model=ModelShape(vocabulary=512, width=96, layers=4, heads=6, kv_heads=3, head_size=32, mlp=64),
     steps=50,
     parts=2,
     part_tokens=400,

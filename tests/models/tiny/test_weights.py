@@ -42,7 +42,7 @@ def test_required_tasks_are_clearly_above_both_baselines(name: str) -> None:
 
 
 def test_paraphrases_are_found() -> None:
-    assert SCORES["paraphrase"]["low"] > 0.75
+    assert SCORES["paraphrase"]["low"] >= 0.9
 
 
 def test_real_comments_are_told_apart_without_training_on_them() -> None:

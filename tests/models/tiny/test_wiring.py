@@ -36,6 +36,26 @@ def test_the_first_layer_looks_one_position_back() -> None:
     assert attention.diagonal(-1)[3:].mean() > 0.8
 
 
+def test_an_untrained_model_finds_what_stood_beside_a_word() -> None:
+    """A table of random words, then a question by key: far above guessing among 4,096."""
+    torch.set_num_threads(1)
+    words = torch.Generator().manual_seed(0)
+    user, end, assistant = 3, 1, 4
+    right = []
+    with torch.inference_mode():
+        model = untrained()
+        for _ in range(60):
+            table = torch.randint(
+                5, 4096, (4, 3), generator=words
+            )  # two words of key, one of value
+            asked = [user, *table[2, :2].tolist(), end, assistant]
+            ids = [user, *table.flatten().tolist(), end, *asked]
+            logits = model(torch.tensor([ids])).logits[0, -1]
+            logits[:5] = -100.0  # the marks between turns say nothing yet
+            right.append(int(table[2, 2]) in logits.topk(5).indices.tolist())
+    assert sum(right) / len(right) > 0.1  # 0.001 by chance
+
+
 def test_the_same_seed_gives_the_same_weights() -> None:
     first, second = untrained().state_dict(), untrained().state_dict()
     assert all(torch.equal(first[name], second[name]) for name in first)
