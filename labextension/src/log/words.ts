@@ -53,21 +53,44 @@ function changes(
   );
 }
 
+/** How far along the old list each diagonal was followed; `at(line)` for line from -most to most. */
+class Reach {
+  constructor(
+    private readonly _most: number,
+    private readonly _values = new Int32Array(2 * _most + 1)
+  ) {}
+
+  at(line: number): number {
+    return this._values[line + this._most] ?? -1;
+  }
+
+  set(line: number, value: number): void {
+    this._values[line + this._most] = value;
+  }
+
+  /** A copy of the diagonals that `edits` steps can have touched. */
+  kept(edits: number): Reach {
+    const from = this._most - edits - 1;
+    return new Reach(
+      edits + 1,
+      this._values.slice(Math.max(0, from), from + 2 * edits + 3)
+    );
+  }
+}
+
 function shortest(
   old: readonly string[],
   now: readonly string[]
 ): Stretch[] | null {
-  const reach = new Map<number, number>([[1, 0]]);
-  const steps: Map<number, number>[] = [];
-  for (let edits = 0; edits <= old.length + now.length; edits += 1) {
-    if (edits > MOST_EDITS) {
-      return null;
-    }
-    steps.push(new Map(reach));
+  const most = Math.min(MOST_EDITS, old.length + now.length);
+  const reach = new Reach(most + 1);
+  const steps: Reach[] = [];
+  for (let edits = 0; edits <= most; edits += 1) {
+    steps.push(reach.kept(edits));
     for (let line = -edits; line <= edits; line += 2) {
       let x = isDown(reach, line, edits)
-        ? (reach.get(line + 1) ?? 0)
-        : (reach.get(line - 1) ?? 0) + 1;
+        ? reach.at(line + 1)
+        : reach.at(line - 1) + 1;
       while (
         x < old.length &&
         x - line < now.length &&
@@ -81,33 +104,27 @@ function shortest(
       }
     }
   }
-  return [];
+  return null;
 }
 
-function isDown(
-  reach: ReadonlyMap<number, number>,
-  line: number,
-  edits: number
-): boolean {
+function isDown(reach: Reach, line: number, edits: number): boolean {
   return (
     line === -edits ||
-    (line !== edits &&
-      (reach.get(line - 1) ?? -1) < (reach.get(line + 1) ?? -1))
+    (line !== edits && reach.at(line - 1) < reach.at(line + 1))
   );
 }
 
 function traced(
   old: readonly string[],
   now: readonly string[],
-  steps: readonly ReadonlyMap<number, number>[]
+  steps: readonly Reach[]
 ): Stretch[] {
   const found: Stretch[] = [];
   let [x, y] = [old.length, now.length];
-  for (let edits = steps.length - 1; edits >= 0; edits -= 1) {
-    const reach = steps[edits] ?? new Map<number, number>();
+  for (const [edits, reach] of [...steps.entries()].reverse()) {
     const down = isDown(reach, x - y, edits);
     const line = down ? x - y + 1 : x - y - 1;
-    const fromX = edits === 0 ? 0 : (reach.get(line) ?? 0);
+    const fromX = edits === 0 ? 0 : reach.at(line);
     const fromY = edits === 0 ? 0 : fromX - line;
     while (x > fromX && y > fromY) {
       x -= 1;
