@@ -131,7 +131,7 @@ def drive(
                 active.add_point(event.series, event.step, event.value)
             watch.event(event)
         except KeyboardInterrupt as stop:
-            throw = stop
+            throw, handed = stop, True
         if work.is_due and not handed:
             throw, handed = KeyboardInterrupt(), True
 

@@ -5,11 +5,16 @@ from __future__ import annotations
 import _thread
 import signal
 import threading
+import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
 if TYPE_CHECKING:
     from types import TracebackType
+
+
+# Seconds after which an interrupt that has not been felt was lost.
+GRACE = 0.2
 
 
 @dataclass(eq=False)
@@ -26,7 +31,7 @@ class Work:
     kind: str
     cell: str | None
     _stops: Stops = field(repr=False)
-    _struck: bool = field(default=False, repr=False)
+    _struck: float | None = field(default=None, repr=False)
     _raise: bool = field(default=False, repr=False)
 
     def __enter__(self) -> Self:
@@ -55,8 +60,14 @@ class Work:
 
     @property
     def is_due(self) -> bool:
-        """Whether Stop waits to be raised between two events."""
-        return self._struck and not self._raise
+        """Whether Stop is to be raised between two events.
+
+        Where it was raised already it may have been lost: a finalizer, which Python calls in the
+        middle of anything, passes on no exception.
+        """
+        if self._struck is None:
+            return False
+        return not self._raise or time.monotonic() - self._struck > GRACE
 
     def strike(self) -> None:
         """Ask for Stop, once: a second one would break the tidying up after the first.
@@ -64,8 +75,8 @@ class Work:
         Where an interrupt of the kernel raises `KeyboardInterrupt`, this does so too, in the middle
         of a pass if need be.
         """
-        if not self._struck:
-            self._struck = True
+        if self._struck is None:
+            self._struck = time.monotonic()
             if self._raise:
                 _thread.interrupt_main()
 

@@ -120,6 +120,29 @@ def test_between_events_where_ctrl_c_does_not_raise(session: Session) -> None:
     assert done == "stopped at 4"
 
 
+def test_an_interrupt_that_is_lost_is_raised_again(session: Session) -> None:
+    active = session.log.begin("prompt")
+    lost = []
+
+    def operation() -> Generator[Event, None, str]:
+        try:
+            session.stops.stop(active.record.id)
+        except KeyboardInterrupt:  # as Python does around a finalizer
+            lost.append(1)
+        while True:
+            try:
+                yield Advanced(1)
+            except KeyboardInterrupt:
+                return "stopped"
+
+    from fmagic.drive import Unwatched, drive
+
+    work = session.stops.work(active.record.id, "prompt", None)
+    with ctrl_c(signal.default_int_handler), work:
+        done, _ = drive(operation(), active, Unwatched(), work)
+    assert (done, lost) == ("stopped", [1])
+
+
 def test_in_a_thread_of_the_users(session: Session) -> None:
     from fmagic.errors import Interrupted
 
