@@ -247,6 +247,8 @@ class Lab:
         self.command("apputils:change-theme", theme=name)
         light = str("Light" in name).lower()
         self.page.wait_for_selector(f"body[data-jp-theme-light={light}]", state="attached")
+        # JupyterLab stumbles over a second change while the first still fades out.
+        self.page.wait_for_selector("#jupyterlab-splash", state="detached")
 
     def shot(self, name: str) -> None:
         """Keep a picture of the page."""
