@@ -31,7 +31,9 @@ def _patience(lab: Lab) -> None:
 
 
 def opened(lab: Lab, server: Server, name: str, *sources: str) -> Lab:
-    return lab.open(write_notebook(server.folder / f"{name}.ipynb", sources=sources))
+    lab.open(write_notebook(server.folder / f"{name}.ipynb", sources=sources))
+    lab.wait_for_kernel()
+    return lab
 
 
 def cell(lab: Lab, number: int) -> Locator:

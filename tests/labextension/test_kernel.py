@@ -35,7 +35,9 @@ def _patience(lab: Lab) -> None:
 
 
 def opened(lab: Lab, server: Server, name: str, *sources: str) -> Lab:
-    return lab.open(write_notebook(server.folder / f"{name}.ipynb", sources=sources))
+    lab.open(write_notebook(server.folder / f"{name}.ipynb", sources=sources))
+    lab.wait_for_kernel()
+    return lab
 
 
 def run(lab: Lab, number: int, command: str = "notebook:run-cell") -> None:

@@ -194,11 +194,15 @@ class Lab:
 
     def run_all(self) -> None:
         """Run all cells, to the end of the last."""
+        self.wait_for_kernel()
+        self.command("notebook:run-all-cells")
+
+    def wait_for_kernel(self) -> None:
+        """Wait until the kernel is there and idle: JupyterLab drops what is run before."""
         self.page.wait_for_function(
             "window.jupyterapp.shell.currentWidget.sessionContext.session?.kernel?.status === 'idle'",
             timeout=PATIENCE * 1000,
         )
-        self.command("notebook:run-all-cells")
 
     def save(self) -> dict[str, Any]:
         """Save the notebook and return what the file holds."""
