@@ -106,8 +106,9 @@ class TrainConfig:
             ),
         ),
     )
-    """From which step on which tasks have another share of the tokens than 1. Copying comes
-    first, since all else that quotes its prompt rests on it."""
+    """From which step on which tasks have which shares of the tokens; a task that is not named has
+    none. Copying comes first, since all else that quotes its prompt rests on it. The last entry is
+    that of the shipped weights, which went on from step 4,440."""
     average: float = 1.0
     """Share of the new weights where a training goes on from a finished model, see `average`."""
     pairs: int = 128

@@ -61,21 +61,26 @@ class Copying:
         """List some pairs in the wording of `fact`, then look several of them up."""
         count = rng.choice(_COUNTS)
         pairs = [(self._draw(rng, lengths[0]), self._draw(rng, lengths[1])) for _ in range(count)]
-        after = self._ids(stop)
-        text = [i for pair in pairs for i in (*self._say(fact, *pair), *after)]
+        said = [self._ids(piece) for piece in (*fact, stop)]
+        question_ids = [self._ids(piece) for piece in asked]
+        text = [i for pair in pairs for i in self._say(said, *pair)]
         turns = []
         for _ in range(rng.randint(4, 12)):
             key, value = rng.choice(pairs)
-            turns.append((self._say(asked, key, value), value))
+            turns.append((self._say(question_ids, key, value), value))
         question, answer = turns[0]
         return [([*text, self._end, self._user, *question], answer), *turns[1:]]
 
-    def _say(self, pieces: Sequence[str], key: list[int], value: list[int]) -> list[int]:
+    @staticmethod
+    def _say(pieces: Sequence[str | list[int]], key: list[int], value: list[int]) -> list[int]:
         given = {"{key}": key, "{value}": value}
-        return [i for piece in pieces for i in given.get(piece) or self._ids(piece)]
+        return [i for piece in pieces for i in (given[piece] if isinstance(piece, str) else piece)]
 
-    def _ids(self, text: str) -> list[int]:
-        ids: list[int] = self._encode.encode(text, add_special_tokens=False).ids if text else []
+    def _ids(self, piece: str) -> str | list[int]:
+        """Return the ids of words, and a slot as it is."""
+        if _NAMED.fullmatch(piece):
+            return piece
+        ids: list[int] = self._encode.encode(piece, add_special_tokens=False).ids if piece else []
         return ids
 
     def _draw(self, rng: random.Random, count: int) -> list[int]:

@@ -93,8 +93,7 @@ class _Wiring:
         pairs = self.size // 2
         keys = attention.k_proj.bias[self.part(group)]
         attention.k_proj.weight[self.part(group)] = 0
-        keys[:pairs] = 0
-        keys[pairs:] = 0
+        keys.zero_()
         for head, window in heads:
             chosen = torch.arange(*window.pairs)
             keys[chosen] = KEY_STRENGTH
