@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from tests.support.lab import PATIENCE, Lab, Server, write_notebook
-
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
+
+    from tests.support.lab import Lab, Server
 
 START = "%load_ext fmagic\n%model tiny\nreviews = [{'text': 'I love it', 'label': 'good'}]"
 TEMPLATE = """%%prompt --data reviews --choices good,bad -o "the result"
@@ -21,19 +21,6 @@ user:
 {"json": [1, 2]}
 assistant:
 {{ label }}"""
-
-
-@pytest.fixture(autouse=True)
-def _patience(lab: Lab) -> None:
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=PATIENCE * 1000)
-
-
-def opened(lab: Lab, server: Server, name: str, *sources: str) -> Lab:
-    lab.open(write_notebook(server.folder / f"{name}.ipynb", sources=sources))
-    lab.wait_for_kernel()
-    return lab
 
 
 def cell(lab: Lab, number: int) -> Locator:
@@ -65,12 +52,10 @@ def choose(lab: Lab, words: str) -> None:
 
 
 @pytest.mark.parametrize("theme", ["JupyterLab Light", "JupyterLab Dark"])
-def test_colours(lab: Lab, server: Server, theme: str) -> None:
+def test_colours(lab: Lab, theme: str) -> None:
     from playwright.sync_api import expect
 
-    opened(
-        lab,
-        server,
+    lab.open_cells(
         "colours",
         TEMPLATE,
         "%model Qwen/Qwen3-0.6B --quant nf4\nfor x in range(5): print('text')\n"
@@ -109,8 +94,8 @@ def test_colours(lab: Lab, server: Server, theme: str) -> None:
     lab.shot(f"colours-{theme.rpartition(' ')[2].lower()}")
 
 
-def test_a_line_after_a_role_is_not_indented(lab: Lab, server: Server) -> None:
-    opened(lab, server, "indent", "%%prompt\nuser:")
+def test_a_line_after_a_role_is_not_indented(lab: Lab) -> None:
+    lab.open_cells("indent", "%%prompt\nuser:")
     type_into(lab, 0, "\nhello")
     assert texts(lab) == ["%%prompt\nuser:\nhello"]
 
@@ -123,8 +108,8 @@ def test_a_line_after_a_role_is_not_indented(lab: Lab, server: Server) -> None:
         ("%%prompt --data reviews\n{{ la", "%%prompt --data reviews\n{{ label"),
     ],
 )
-def test_tab_completes(lab: Lab, server: Server, written: str, completed: str) -> None:
-    opened(lab, server, "complete", START, "")
+def test_tab_completes(lab: Lab, written: str, completed: str) -> None:
+    lab.open_cells("complete", START, "")
     lab.run_all()
     type_into(lab, 1, written)
     lab.page.keyboard.press("Tab")
@@ -144,10 +129,10 @@ def test_tab_completes(lab: Lab, server: Server, written: str, completed: str) -
     assert texts(lab)[1].rstrip("} ") == completed
 
 
-def test_the_palette_puts_cells_in(lab: Lab, server: Server) -> None:
+def test_the_palette_puts_cells_in(lab: Lab) -> None:
     from playwright.sync_api import expect
 
-    opened(lab, server, "palette", "1 + 1")
+    lab.open_cells("palette", "1 + 1")
     choose(lab, "insert a prompt cell")
     lab.page.wait_for_function("window.jupyterapp.shell.currentWidget.content.widgets.length === 3")
     setup, prompt = texts(lab)[1:]
@@ -174,7 +159,7 @@ def test_the_palette_puts_cells_in(lab: Lab, server: Server) -> None:
 
 
 def test_the_launcher_makes_a_quickstart(lab: Lab, server: Server) -> None:
-    opened(lab, server, "launch", "1 + 1")
+    lab.open_cells("launch", "1 + 1")
     lab.command("launcher:create")
     launcher = lab.page.locator(".jp-Launcher:visible")
     section = launcher.locator(".jp-Launcher-section", has_text="fmagic")
@@ -193,8 +178,8 @@ def test_the_launcher_makes_a_quickstart(lab: Lab, server: Server) -> None:
     lab.shot("quickstart")
 
 
-def test_the_launcher_makes_a_notebook_for_a_prompt(lab: Lab, server: Server) -> None:
-    opened(lab, server, "launch-prompt", "1 + 1")
+def test_the_launcher_makes_a_notebook_for_a_prompt(lab: Lab) -> None:
+    lab.open_cells("launch-prompt", "1 + 1")
     lab.command("launcher:create")
     section = lab.page.locator(".jp-Launcher:visible .jp-Launcher-section", has_text="fmagic")
     section.locator(".jp-LauncherCard", has_text="Prompt").click()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from tests.support.kernel import RUN_MIME
-from tests.support.lab import PATIENCE, Lab, Server, write_notebook
+from tests.support.lab import Lab, Server, write_notebook
 
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
@@ -25,19 +25,6 @@ def slowly(self, *args):
 decoding.Decoder._write = slowly"""
 ENDLESS = "%%prompt --max-tokens 1900 -o part\nRepeat this list. red blue green"
 WAIT = "import threading\nthreading.Event().wait(600)"
-
-
-@pytest.fixture(autouse=True)
-def _patience(lab: Lab) -> None:
-    from playwright.sync_api import expect
-
-    expect.set_options(timeout=PATIENCE * 1000)
-
-
-def opened(lab: Lab, server: Server, name: str, *sources: str) -> Lab:
-    lab.open(write_notebook(server.folder / f"{name}.ipynb", sources=sources))
-    lab.wait_for_kernel()
-    return lab
 
 
 def run(lab: Lab, number: int, command: str = "notebook:run-cell") -> None:
@@ -63,12 +50,10 @@ def ended(lab: Lab, number: int) -> None:
     expect(cell(lab, number).locator(".jp-InputPrompt")).to_have_text(re.compile(r"\[\d+\]:"))
 
 
-def test_the_status_bar_follows_the_kernel(lab: Lab, server: Server) -> None:
+def test_the_status_bar_follows_the_kernel(lab: Lab) -> None:
     from playwright.sync_api import expect
 
-    opened(
-        lab,
-        server,
+    lab.open_cells(
         "status",
         START,
         f"%model tiny --as second\n{WAIT}",
@@ -110,7 +95,7 @@ def test_the_status_bar_follows_the_focus_and_a_reload(lab: Lab, server: Server)
     from playwright.sync_api import expect
 
     write_notebook(server.folder / "plain.ipynb", sources=["1 + 1"])
-    opened(lab, server, "focus", START)
+    lab.open_cells("focus", START)
     item = lab.page.locator(".fmagic-statusbar-button")
     run(lab, 0)
     expect(item).to_have_text(re.compile("^tiny · "))
@@ -126,12 +111,10 @@ def test_the_status_bar_follows_the_focus_and_a_reload(lab: Lab, server: Server)
 
 
 @pytest.mark.parametrize("key", [False, True], ids=["click", "keyboard"])
-def test_stop_ends_an_answer_and_run_all(lab: Lab, server: Server, key: bool) -> None:
+def test_stop_ends_an_answer_and_run_all(lab: Lab, key: bool) -> None:
     from playwright.sync_api import expect
 
-    opened(
-        lab, server, f"stop-{key}", f"{START}\n{SLOW}", ENDLESS, "print('not', 'reached')", "1 + 1"
-    )
+    lab.open_cells(f"stop-{key}", f"{START}\n{SLOW}", ENDLESS, "print('not', 'reached')", "1 + 1")
     run(lab, 0)
     ended(lab, 0)
     run(lab, 1, "notebook:run-all-below")
@@ -163,10 +146,10 @@ def test_stop_ends_an_answer_and_run_all(lab: Lab, server: Server, key: bool) ->
     expect(cell(lab, 3).locator(".jp-OutputArea")).to_contain_text("2")
 
 
-def test_without_subshells_stop_interrupts_the_kernel(lab: Lab, server: Server) -> None:
+def test_without_subshells_stop_interrupts_the_kernel(lab: Lab) -> None:
     from playwright.sync_api import expect
 
-    opened(lab, server, "interrupt", SLOW, START, ENDLESS, "1 + 1")
+    lab.open_cells("interrupt", SLOW, START, ENDLESS, "1 + 1")
     lab.page.evaluate(
         "window.jupyterapp.shell.currentWidget.sessionContext.session.kernel"
         ".commsOverSubshells = 'disabled'"

@@ -185,6 +185,12 @@ class Lab:
         )
         return self
 
+    def open_cells(self, name: str, *sources: str) -> Lab:
+        """Write a notebook of these cells, open it, and wait for its kernel."""
+        self.open(write_notebook(self._server.folder / f"{name}.ipynb", sources=sources))
+        self.wait_for_kernel()
+        return self
+
     def command(self, name: str, **arguments: Any) -> None:
         """Run a command of JupyterLab to its end."""
         self.page.evaluate(
