@@ -91,6 +91,15 @@ async function settle(): Promise<void> {
   }
 }
 
+/** Link to a kernel that has said that a run goes on. */
+async function running(kernel: FakeKernel): Promise<KernelLink> {
+  const [link, session] = linked(kernel);
+  session.says({ version: 1, type: 'hello' });
+  await settle();
+  kernel.next.say(status(RUNNING));
+  return link;
+}
+
 describe('KernelLink', () => {
   beforeEach(() => {
     vi.useFakeTimers();
@@ -163,10 +172,7 @@ describe('KernelLink', () => {
 
   it('asks for the end of a run and is content with the answer', async () => {
     const kernel = new FakeKernel();
-    const [link, session] = linked(kernel);
-    session.says({ version: 1, type: 'hello' });
-    await settle();
-    kernel.next.say(status(RUNNING));
+    const link = await running(kernel);
     const stopped = link.stop('r');
     expect(kernel.next.sent).toEqual([{ version: 1, type: 'stop', run: 'r' }]);
     kernel.next.say({ version: 1, type: 'stopping', run: 'r', found: true });
@@ -176,10 +182,7 @@ describe('KernelLink', () => {
 
   it('interrupts a kernel that does not answer', async () => {
     const kernel = new FakeKernel();
-    const [link, session] = linked(kernel);
-    session.says({ version: 1, type: 'hello' });
-    await settle();
-    kernel.next.say(status(RUNNING));
+    const link = await running(kernel);
     const stopped = link.stop('r');
     await vi.runAllTimersAsync();
     await stopped;
@@ -188,10 +191,7 @@ describe('KernelLink', () => {
 
   it('does not interrupt what came after the run', async () => {
     const kernel = new FakeKernel();
-    const [link, session] = linked(kernel);
-    session.says({ version: 1, type: 'hello' });
-    await settle();
-    kernel.next.say(status(RUNNING));
+    const link = await running(kernel);
     const stopped = link.stop('r');
     kernel.next.say(status({}));
     await vi.runAllTimersAsync();
@@ -201,10 +201,7 @@ describe('KernelLink', () => {
 
   it('interrupts at the second call', async () => {
     const kernel = new FakeKernel();
-    const [link, session] = linked(kernel);
-    session.says({ version: 1, type: 'hello' });
-    await settle();
-    kernel.next.say(status(RUNNING));
+    const link = await running(kernel);
     const first = link.stop('r');
     kernel.next.say({ version: 1, type: 'stopping', run: 'r', found: true });
     await first;
