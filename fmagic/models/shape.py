@@ -1,0 +1,87 @@
+"""The numbers of an architecture that decide how much memory a pass takes."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+
+@dataclass(frozen=True, slots=True)
+class Shape:
+    """Sizes of a text model, of its decoder where it has two halves.
+
+    Attributes:
+        layers: number of layers.
+        hidden: width of the residual stream.
+        inner: width of the feed-forward part; of a mixture of experts, of all that one token uses.
+        heads: of queries.
+        kv_heads: of keys and values.
+        head_size: width of one head.
+        vocabulary: number of tokens known.
+        context: most tokens of prompt and answer, 0 if unbounded.
+        window: tokens that a layer with a sliding window keeps, 0 if there is none.
+        full_layers: layers whose keys and values grow with the whole context.
+        window_layers: layers that keep `window` tokens at most; the rest keep nothing that grows.
+    """
+
+    layers: int
+    hidden: int
+    inner: int
+    heads: int
+    kv_heads: int
+    head_size: int
+    vocabulary: int
+    context: int
+    window: int
+    full_layers: int
+    window_layers: int = 0
+
+    @classmethod
+    def of(cls, config: Any) -> Shape:
+        """Read the numbers from a configuration of transformers; what it lacks counts as 0."""
+        text = config.get_text_config(decoder=True)
+
+        def number(*names: str) -> int:
+            for name in names:
+                found = getattr(text, name, None)
+                if isinstance(found, list | tuple) and found:
+                    found = max(found)
+                if isinstance(found, int) and found > 0:
+                    return found
+            return 0
+
+        layers, hidden = number("num_hidden_layers"), number("hidden_size")
+        heads = number("num_attention_heads")
+        window = number("sliding_window", "attention_chunk_size")
+        kinds = getattr(text, "layer_types", None) or ["full_attention"] * layers
+        full = kinds.count("full_attention") if heads else 0
+        windowed = sum(kind in ("sliding_attention", "chunked_attention") for kind in kinds)
+        experts = number("num_experts_per_tok")
+        inner = number("intermediate_size") or 4 * hidden
+        if experts and (each := number("moe_intermediate_size")):
+            inner = experts * each
+        return cls(
+            layers=layers,
+            hidden=hidden,
+            inner=inner,
+            heads=heads,
+            kv_heads=number("num_key_value_heads") or heads,
+            head_size=number("head_dim") or (hidden // heads if heads else 0),
+            vocabulary=number("vocab_size"),
+            context=number("max_position_embeddings", "n_positions"),
+            window=window,
+            full_layers=full + (0 if window else windowed),
+            window_layers=windowed if window else 0,
+        )
+
+    def cache_bytes(self, dtype_bytes: int, tokens: int) -> int:
+        """Return the bytes of keys and values for one text.
+
+        That is 2 x heads of keys x size of a head for each token that a layer keeps.
+
+        Args:
+            dtype_bytes: of one number.
+            tokens: of the text.
+        """
+        kept = self.full_layers * tokens + self.window_layers * min(tokens, self.window)
+        return 2 * kept * self.kv_heads * self.head_size * dtype_bytes
