@@ -14,15 +14,25 @@ if TYPE_CHECKING:
 
     from fmagic.models.devices import Device
     from fmagic.models.quant import Method
+    from fmagic.models.shape import Shape
 
 FULL = 4  # bytes of float32
-SPARE = 0.1  # of the total, left free when a model fits with room
-# Libraries, workspaces and fragments; a CUDA context is counted by the driver already.
-FIXED_OVERHEAD = {"cuda": 300_000_000, "mps": 200_000_000, "cpu": 30_000_000}
+# Libraries, workspaces and fragments; a CUDA context is counted by the driver already. On a
+# processor the C library keeps up to 64 MB of freed pieces for each thread that takes memory.
+FIXED_OVERHEAD = {"cuda": 300_000_000, "mps": 200_000_000, "cpu": 75_000_000}
 # What the sizes of a layer must divide by: rows that the 4-bit kernels of bitsandbytes for
 # AVX512-BF16 take together, and weights that share a scale.
 ROWS, COLUMNS = 32, 64
-READ_AT_ONCE = 2048  # tokens; longer prompts are read in pieces
+READ_AT_ONCE = 8192  # tokens of all texts of a batch; longer prompts are read in pieces
+GROWTH = 1.25  # a buffer of keys and values is made a quarter larger than it must be
+SLACK = 1.1  # what the allocator takes beyond the tensors of a pass
+# How far the parts may be off, as a share of each.
+DOUBT_OF_WEIGHTS, DOUBT_OF_WORK = 0.03, 0.3
+# For each weight that learns: itself, its gradient and two moments of Adam, in float32.
+BYTES_TO_LEARN = 16
+# Bytes kept of one token and layer, for each number of its states, its feed-forward part, its
+# queries and its keys, by the bytes of the type that is computed in.
+_KEPT_OF = {2: (33, 11, 5, 4), 4: (46, 21, 8, 10)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,10 +62,11 @@ class Fit:
     Attributes:
         weights: of the model.
         cache: keys and values of the context.
-        activations: of one pass.
+        activations: of one pass, and where it learns what is kept for the way back.
         overhead: what loading and libraries take beside it.
         free: on the device.
         method: name of the quantization.
+        learning: weights that learn, their gradients and moments; 0 where nothing learns.
     """
 
     weights: int
@@ -64,11 +75,28 @@ class Fit:
     overhead: int
     free: int
     method: str
+    learning: int = 0
 
     @property
     def total(self) -> int:
         """All of it."""
-        return self.weights + self.cache + self.activations + self.overhead
+        return self.weights + self.cache + self.activations + self.overhead + self.learning
+
+    @property
+    def doubt(self) -> int:
+        """How far the total may be off to either side."""
+        work = self.activations + self.overhead
+        return int(DOUBT_OF_WEIGHTS * (self.weights + self.learning) + DOUBT_OF_WORK * work)
+
+    @property
+    def low(self) -> int:
+        """The least it is likely to take."""
+        return self.total - self.doubt
+
+    @property
+    def high(self) -> int:
+        """The most it is likely to take."""
+        return self.total + self.doubt
 
     @property
     def fits(self) -> bool:
@@ -77,8 +105,8 @@ class Fit:
 
     @property
     def is_comfortable(self) -> bool:
-        """Whether it fits, and leaves something over."""
-        return self.total * (1 + SPARE) <= self.free
+        """Whether it fits even where the estimate is too low."""
+        return self.high <= self.free
 
     @property
     def said(self) -> str:
@@ -90,12 +118,47 @@ class Fit:
         """What is free, for people."""
         return size(self.free)
 
+    @property
+    def range_said(self) -> str:
+        """The range, for people."""
+        low, high = size(self.low), size(self.high)
+        number, _, unit = low.partition(" ")
+        return f"{number if high.endswith(f' {unit}') else low} to {high}"
+
+    @property
+    def parts(self) -> dict[str, int]:
+        """The parts by name, the empty ones left out."""
+        found = {
+            "weights": self.weights,
+            "context": self.cache,
+            "learning": self.learning,
+            "working memory": self.activations + self.overhead,
+        }
+        return {name: amount for name, amount in found.items() if amount}
+
     def explain(self) -> str:
         """Return the sum in one line."""
-        return (
-            f"{size(self.total)} with --quant {self.method}: weights {size(self.weights)}, "
-            f"context {size(self.cache)}, working memory {size(self.activations + self.overhead)}"
-        )
+        parts = ", ".join(f"{name} {size(amount)}" for name, amount in self.parts.items())
+        return f"{size(self.total)} with --quant {self.method}: {parts}"
+
+
+@dataclass(frozen=True, slots=True)
+class Training:
+    """What a tuning adds.
+
+    Attributes:
+        method: `lora`, `qlora` or `full`.
+        rank: of the LoRA matrices.
+        tokens: of one row.
+        batch: rows of one step.
+        answer: tokens of a row that are learned.
+    """
+
+    method: str = "lora"
+    rank: int = 16
+    tokens: int = 256
+    batch: int = 16
+    answer: int = 16
 
 
 def take_census(module: Any) -> Census:
@@ -137,7 +200,7 @@ def _linear_layers(module: Any) -> Iterator[tuple[str, Any, bool]]:
 
 
 def estimate(
-    config: Any,
+    shape: Shape,
     census: Census,
     method: Method,
     device: Device,
@@ -145,59 +208,76 @@ def estimate(
     dtype_bytes: int,
     context: int,
     batch: int = 1,
+    writes: bool = True,
+    training: Training | None = None,
 ) -> Fit:
     """Work out what a model takes.
 
+    The parts of a pass are those of a transformer with a gated feed-forward part, at the moment
+    when most is in memory: beside the states of all tokens, three feed-forward widths.
+
     Args:
-        config: of transformers.
+        shape: of its architecture.
         census: its weights.
         method: of quantization.
         device: where it would run.
         dtype_bytes: of one unquantized weight.
         context: tokens of prompt and answer.
         batch: texts at once.
+        writes: whether it writes text, and so keeps keys and values.
+        training: what is learned, if anything; its rows are then read in place of prompts.
     """
-    text = config.get_text_config(decoder=True)
     each = dtype_bytes if method.bytes_per_parameter is None else method.bytes_per_parameter
-    hidden = int(getattr(text, "hidden_size", 0) or 0)
-    inner = getattr(text, "intermediate_size", None)
-    inner = max(inner) if isinstance(inner, list | tuple) else int(inner or 4 * hidden)
-    width = 4 * hidden + 3 * inner
-    vocabulary = int(getattr(text, "vocab_size", 0) or 0)
-    # A tensor is read in the type of its file before it is cast or quantized, and nf4 unpacks one
-    # layer at a time to read a prompt.
+    overhead = FIXED_OVERHEAD[device.type]
+    learning = cache = 0
+    if training is None:
+        tokens = min(batch * context, READ_AT_ONCE)
+        width = (4 * shape.hidden + 3 * shape.inner) * dtype_bytes
+        work = tokens * width + batch * shape.vocabulary * FULL
+        if writes:
+            cache = int(GROWTH * batch * shape.cache_bytes(dtype_bytes, context))
+        # A tensor is read in the type of its file before it is cast or quantized; that is over
+        # when the first pass begins.
+        work = max(int(SLACK * work), census.largest * FULL)
+    else:
+        learning = _learning_bytes(shape, census, training)
+        tokens = training.batch * min(training.tokens, context)
+        scores = training.batch * min(training.answer, training.tokens) * shape.vocabulary
+        work = int(SLACK * (tokens * _kept(shape, dtype_bytes) + 4 * FULL * scores))
+    if method.bytes_per_parameter is not None:
+        # One layer at a time is unpacked to read a prompt.
+        work += shape.hidden * shape.inner * dtype_bytes
     return Fit(
         weights=int(census.linear * each + census.other * dtype_bytes),
-        cache=cache_bytes(config, dtype_bytes, context) * batch,
-        activations=batch * (min(context, READ_AT_ONCE) * width * dtype_bytes + vocabulary * FULL),
-        overhead=census.largest * FULL + FIXED_OVERHEAD[device.type],
+        cache=cache,
+        activations=work,
+        overhead=overhead,
         free=device.free_bytes,
         method=method.name,
+        learning=learning,
     )
 
 
-def cache_bytes(config: Any, dtype_bytes: int, context: int) -> int:
-    """Return the bytes of keys and values for one text of `context` tokens.
+def _learning_bytes(shape: Shape, census: Census, training: Training) -> int:
+    """Return what the weights that learn take, with a gradient and two moments of Adam each."""
+    if training.method == "full":
+        return BYTES_TO_LEARN * census.parameters
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    ends = 2 * (shape.hidden + queries) + 2 * (shape.hidden + keys)
+    ends += 3 * (shape.hidden + shape.inner)
+    return BYTES_TO_LEARN * training.rank * shape.layers * ends
 
-    That is 2 x layers x heads of keys x size of a head x tokens. A layer with a sliding window
-    keeps no more than its window; one without attention keeps nothing that grows.
+
+def _kept(shape: Shape, dtype_bytes: int) -> int:
+    """Return the bytes that all layers keep of one token for the way back.
+
+    What norms, attention, the feed-forward part and the LoRA matrices save, counted on Llama with
+    LoRA on all linear layers (torch 2.13, peft 0.21).
     """
-    text = config.get_text_config(decoder=True)
-    heads = getattr(text, "num_key_value_heads", None) or getattr(text, "num_attention_heads", None)
-    queries = getattr(text, "num_attention_heads", None)
-    if not heads or not queries:
-        return 0
-    size_of_head = getattr(text, "head_dim", None) or text.hidden_size // queries
-    layers = int(getattr(text, "num_hidden_layers", 0))
-    window = getattr(text, "sliding_window", None)
-    kinds = getattr(text, "layer_types", None) or ["full_attention"] * layers
-    tokens = 0
-    for kind in kinds:
-        if kind == "full_attention":
-            tokens += context
-        elif kind in ("sliding_attention", "chunked_attention"):
-            tokens += min(context, int(window or context))
-    return int(2 * tokens * heads * size_of_head * dtype_bytes)
+    per = _KEPT_OF[dtype_bytes]
+    queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
+    widths = (shape.hidden, shape.inner, queries, keys)
+    return shape.layers * sum(each * width for each, width in zip(per, widths, strict=True))
 
 
 def refusal(name: str, needed: Fit, others: list[Fit], device: Device, parameters: int) -> str:

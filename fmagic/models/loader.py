@@ -33,6 +33,7 @@ from fmagic.models.reading import (
     nothing_to_quantize,
     skeleton,
 )
+from fmagic.models.shape import Shape
 from fmagic.models.spec import TUNED_FILE, ModelSpec, known_names, parse_spec, read_json
 from fmagic.settings import Fmagic
 
@@ -256,16 +257,19 @@ def _choose_method(
     """Return the size of the model, and a quantization with which it fits."""
     census = fit.take_census(empty)
     stored = getattr(plan.config, "quantization_config", None)
-    longest = CONTEXT_TO_FIT if plan.kind != "encoder" else TEXT_TO_FIT
+    writes = plan.kind != "encoder"
+    shape = Shape.of(plan.config)
+    context = min(shape.context or CONTEXT_TO_FIT, CONTEXT_TO_FIT if writes else TEXT_TO_FIT)
 
     def estimate(method: quant.Method) -> fit.Fit:
         return fit.estimate(
-            plan.config,
+            shape,
             census,
             method,
             request.device,
             dtype_bytes=BYTES[dtype],
-            context=min(_positions(plan.config), longest),
+            context=context,
+            writes=writes,
         )
 
     if stored:
@@ -275,9 +279,7 @@ def _choose_method(
         if choice.method.name != "none" and not census.linear:
             raise OptionError(nothing_to_quantize(label, request.quant))
     else:
-        choice = quant.choose(
-            request.device, estimate, parameters=census.parameters, writes=plan.kind != "encoder"
-        )
+        choice = quant.choose(request.device, estimate, parameters=census.parameters, writes=writes)
     if not estimate(choice.method).fits:
         usable = [each for each in quant.methods().values() if not _why_not(each, request, census)]
         usable = [] if stored else usable
@@ -313,8 +315,3 @@ def _stored_method(stored: Any, asked: str, device: Device, label: str) -> quant
     if asked not in (quant.AUTO, name):
         raise OptionError(f"{label} is stored in {name}; --quant {asked} cannot change that.")
     return quant.Choice(quant.get(name, device), "its files are quantized so")
-
-
-def _positions(config: Any) -> int:
-    found = getattr(config.get_text_config(decoder=True), "max_position_embeddings", None)
-    return int(found) if isinstance(found, int) and found > 0 else CONTEXT_TO_FIT

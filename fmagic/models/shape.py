@@ -5,6 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+# How configurations name the width of the feed-forward part.
+INNER = ("intermediate_size", "d_ff", "decoder_ffn_dim", "ffn_dim", "n_inner", "hidden_dim")
+
 
 @dataclass(frozen=True, slots=True)
 class Shape:
@@ -19,9 +22,9 @@ class Shape:
         head_size: width of one head.
         vocabulary: number of tokens known.
         context: most tokens of prompt and answer, 0 if unbounded.
-        window: tokens that a layer with a sliding window keeps, 0 if there is none.
-        full_layers: layers whose keys and values grow with the whole context.
-        window_layers: layers that keep `window` tokens at most; the rest keep nothing that grows.
+        window: tokens that a layer with a sliding window sees, 0 if there is none.
+        full_layers: layers that see the whole context.
+        window_layers: layers that see `window` tokens; the rest has no attention.
     """
 
     layers: int
@@ -57,7 +60,7 @@ class Shape:
         full = kinds.count("full_attention") if heads else 0
         windowed = sum(kind in ("sliding_attention", "chunked_attention") for kind in kinds)
         experts = number("num_experts_per_tok")
-        inner = number("intermediate_size") or 4 * hidden
+        inner = number(*INNER) or 4 * hidden
         if experts and (each := number("moe_intermediate_size")):
             inner = experts * each
         return cls(
@@ -77,11 +80,12 @@ class Shape:
     def cache_bytes(self, dtype_bytes: int, tokens: int) -> int:
         """Return the bytes of keys and values for one text.
 
-        That is 2 x heads of keys x size of a head for each token that a layer keeps.
+        That is 2 x heads of keys x size of a head for each token and layer with attention. Layers
+        with a sliding window keep all tokens too, see `fmagic.models.cache`.
 
         Args:
             dtype_bytes: of one number.
             tokens: of the text.
         """
-        kept = self.full_layers * tokens + self.window_layers * min(tokens, self.window)
-        return 2 * kept * self.kv_heads * self.head_size * dtype_bytes
+        layers = self.full_layers + self.window_layers
+        return 2 * layers * tokens * self.kv_heads * self.head_size * dtype_bytes

@@ -23,8 +23,6 @@ if TYPE_CHECKING:
     from fmagic.operations.training.tuner import Tuner
     from fmagic.template import Turn
 
-# For each weight that learns: itself, its gradient and two moments of Adam, in float32.
-BYTES_TO_LEARN = 16
 STOPPED_EARLY = "Stopped before the first step: nothing was learned, and nothing is saved."
 
 __all__ = ["FinetuneOptions", "FinetuneResult", "finetune"]
@@ -200,6 +198,7 @@ def _check_method(model: LanguageModel, method: str) -> None:
 
 def _make_tuner(model: LanguageModel, options: FinetuneOptions, rows: Sequence[Example]) -> Tuner:
     from fmagic.models.devices import free_memory
+    from fmagic.models.fit import BYTES_TO_LEARN
     from fmagic.operations.training.tuner import Tuner
 
     if options.method == "full":

@@ -26,7 +26,7 @@ def make_qwen3(folder: Path, *, endless: bool = True) -> Path:
     import torch
     from transformers import Qwen3Config, Qwen3ForCausalLM
 
-    tokenizer = _tokenizer()
+    tokenizer = make_tokenizer()
     config = Qwen3Config(
         vocab_size=VOCABULARY,
         hidden_size=512,
@@ -54,7 +54,7 @@ def make_qwen3(folder: Path, *, endless: bool = True) -> Path:
     return folder
 
 
-def _tokenizer() -> Any:
+def make_tokenizer() -> Any:
     """Train a byte-level BPE on made-up words."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
     from transformers import PreTrainedTokenizerFast

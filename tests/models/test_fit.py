@@ -1,12 +1,15 @@
 """What a model takes, before it is loaded."""
 
+from typing import Any
+
 import pytest
 
 from fmagic.errors import OutOfMemoryError
 from fmagic.models import loader, quant
 from fmagic.models.devices import Device
-from fmagic.models.fit import Fit, cache_bytes, estimate, left_alone, refusal, take_census
+from fmagic.models.fit import Fit, Training, estimate, left_alone, refusal, take_census
 from fmagic.models.loader import load
+from fmagic.models.shape import Shape
 from tests.support.checkpoints import Checkpoints, make_model
 
 DEVICE = Device("cpu", 0, "a processor", 10**9, 10**9)
@@ -35,7 +38,7 @@ def test_the_estimate_of_the_weights_is_what_they_take(
     folder = checkpoints("llama", hidden_size=256, intermediate_size=512)
     model = load(str(folder), quant=method, dtype="bfloat16", device="cpu")
     said = estimate(
-        model.module.config,
+        Shape.of(model.module.config),
         take_census(make_model("llama", hidden_size=256, intermediate_size=512)),
         quant.methods()[method],
         DEVICE,
@@ -45,21 +48,38 @@ def test_the_estimate_of_the_weights_is_what_they_take(
     assert said.weights == pytest.approx(model.weight_bytes, rel=0.05)
 
 
-def test_keys_and_values() -> None:
-    # 2 (keys, values) x 2 layers x 2 heads x 16 x 2 bytes for each token
-    assert cache_bytes(make_model("llama").config, 2, 100) == 100 * 256
-    # 4 layers, all of which see the last 32 tokens but the last one
-    sliding = make_model("gemma3_text", num_hidden_layers=6, layer_types=None).config
-    full = sum(kind == "full_attention" for kind in sliding.layer_types)
-    assert cache_bytes(sliding, 2, 100) == (full * 100 + (6 - full) * 32) * 128
-    assert cache_bytes(make_model("mamba").config, 2, 100) == 0
+def test_each_part_of_the_sum() -> None:
+    shape = Shape.of(make_model("llama").config)
+    census = take_census(make_model("llama"))
+    plain = quant.methods()["none"]
+
+    def made(**options: Any) -> Fit:
+        return estimate(shape, census, plain, DEVICE, dtype_bytes=2, **options)
+
+    one, four = made(context=100), made(context=100, batch=4)
+    assert one.weights == four.weights == 2 * census.parameters
+    assert four.cache == 4 * one.cache > 0
+    assert made(context=100, writes=False).cache == 0
+    tuned = made(context=100, training=Training(tokens=64, batch=4, rank=8))
+    # 2 layers; q and o 64 x 64, k and v 64 x 32, three of 64 x 128; 16 bytes for each weight
+    assert tuned.learning == 2 * 8 * (2 * 128 + 2 * 96 + 3 * 192) * 16
+    assert tuned.activations > four.activations
+    doubled = made(context=100, training=Training(tokens=64, batch=8, rank=8))
+    assert doubled.activations == pytest.approx(2 * tuned.activations, rel=0.01)
+    whole = made(context=100, training=Training(method="full"))
+    assert whole.learning == 16 * census.parameters
+
+
+def test_the_range_holds_the_sum_and_decides_whether_there_is_room_to_spare() -> None:
+    fit = Fit(10**9, 10**8, 2 * 10**8, 10**8, free=15 * 10**8, method="none")
+    assert (fit.low, fit.total, fit.high) == (128 * 10**7, 14 * 10**8, 152 * 10**7)
+    assert fit.fits
+    assert not fit.is_comfortable
+    assert fit.range_said == "1.3 to 1.5 GB"
 
 
 def test_the_sum_and_its_words() -> None:
     fit = Fit(10**9, 2 * 10**8, 10**8, 10**8, free=15 * 10**8, method="nf4")
-    assert fit.total == 14 * 10**8
-    assert fit.fits
-    assert not fit.is_comfortable
     assert fit.explain() == (
         "1.4 GB with --quant nf4: weights 1.0 GB, context 200 MB, working memory 200 MB"
     )
