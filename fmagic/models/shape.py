@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Any
 
 # How configurations name the width of the feed-forward part.
-INNER = ("intermediate_size", "d_ff", "decoder_ffn_dim", "ffn_dim", "n_inner", "hidden_dim")
+INNER = ("intermediate_size", "d_ff", "ffn_dim", "decoder_ffn_dim", "n_inner", "hidden_dim")
 
 
 @dataclass(frozen=True, slots=True)
