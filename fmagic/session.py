@@ -303,6 +303,7 @@ class Session(Logbook):
                 options=settings,
                 template=parsed.source,
                 folder=Path(self.settings.models_dir) / name / run_id,
+                data={"name": rows.name, "rows": len(rows), "sha256": rows.sha256},
             ),
             wrap,
             model=start,

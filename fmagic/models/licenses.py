@@ -11,7 +11,7 @@ import tomllib
 from dataclasses import dataclass
 from functools import lru_cache
 from importlib.resources import files
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -72,10 +72,22 @@ UNKNOWN = License(
 
 
 @lru_cache(maxsize=1)
+def _tables() -> dict[str, Any]:
+    text = files("fmagic.models").joinpath("licenses.toml").read_text(encoding="utf-8")
+    return tomllib.loads(text)
+
+
+def hub_tags() -> frozenset[str]:
+    """Return the identifiers that the hub knows as tags."""
+    tables = _tables()
+    tags = {tag for kind in KINDS for tag in tables.get(kind, {})}
+    return frozenset(tags - set(tables["by_name"]) | {UNKNOWN.id})
+
+
+@lru_cache(maxsize=1)
 def known_licenses() -> Mapping[str, License]:
     """Return the licences of the table, by identifier; other spellings are keys as well."""
-    text = files("fmagic.models").joinpath("licenses.toml").read_text(encoding="utf-8")
-    tables = tomllib.loads(text)
+    tables = _tables()
     found = {
         tag: License(tag, name, kind, conditions, url)
         for kind in KINDS
