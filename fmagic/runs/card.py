@@ -234,7 +234,7 @@ def _details(record: RunRecord) -> list[Block]:
 
 
 def _pairs(part: BaseModel) -> list[tuple[str, object]]:
-    pairs = [
+    pairs: list[tuple[str, object]] = [
         (_words(name), _value(value)) for name, value in flat(part).items() if value is not None
     ]
     conditions = part.license.conditions if isinstance(part, ModelInfo) and part.license else None

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
@@ -96,9 +97,12 @@ def test_a_card_with_thousands_of_scores_is_not_parsed_whole(
     # The YAML reader would take a minute for all of it.
     parsed: list[str] = []
     load = yaml.load
-    monkeypatch.setattr(
-        yaml, "load", lambda text, **options: parsed.append(text) or load(text, **options)
-    )
+
+    def watched(text: str, **options: Any) -> Any:
+        parsed.append(text)
+        return load(text, **options)
+
+    monkeypatch.setattr(yaml, "load", watched)
     scores = "".join(f"  - name: task {i}\n    value: {i}\n" for i in range(60_000))
     folder = write(tmp_path, f"---\nmodel-index:\n{scores}license: mit\n---\n")
     assert license_of(folder).id == "mit"

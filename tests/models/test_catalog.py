@@ -8,6 +8,7 @@ import pytest
 
 from fmagic.models import catalog
 from fmagic.models.catalog import license_for, listing
+from fmagic.models.hub import TINY_FOLDER
 from fmagic.models.spec import ModelSpec, parse_spec
 from tests.support.checkpoints import Checkpoints
 
@@ -61,7 +62,7 @@ def test_licences_of_tiny_tuned_and_cached_models(tmp_path: Path, hub_cache: Pat
         if card:
             (run / "README.md").write_text(card)
 
-    assert of("tiny", catalog.TINY_FOLDER) == "apache-2.0"
+    assert of("tiny", TINY_FOLDER) == "apache-2.0"
     # Its card says nothing, the curated list does.
     assert of("meta-llama/Llama-3.2-1B-Instruct") == "llama3.2"
     assert of("meta-llama/Llama-3.2-1B-Instruct", None) == "llama3.2"

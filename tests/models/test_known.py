@@ -8,7 +8,7 @@ import sys
 
 import pytest
 
-from fmagic.models import known_check
+from fmagic.models import known, known_check
 from fmagic.models.fit import Census
 from fmagic.models.known import TASKS, KnownModel, data_text, find, known_models
 from fmagic.models.known_check import agrees, derive, problems, rewritten
@@ -109,7 +109,7 @@ def test_a_wrong_number_is_found(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "shape is" in said
     assert "census is" in said
     assert "published are 22.7M" in said
-    monkeypatch.setattr(known_check.known, "known_models", lambda: (wider,))
+    monkeypatch.setattr(known, "known_models", lambda: (wider,))
     assert known_check.main([]) == 1
 
 
