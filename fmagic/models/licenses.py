@@ -31,7 +31,7 @@ _BY_NAME = (
     (re.compile(r"non-?commercial|(?:^|-)nc(?:-|$)"), "no commercial use"),
     (re.compile(r"non-?production"), "no production use"),
     (re.compile(r"research"), "research only"),
-    (re.compile(r"(?:open)?rail"), "forbidden uses are listed; pass them on"),
+    (re.compile(r"openrail|(?:^|-)rail(?:-|$)"), "forbidden uses are listed; pass them on"),
     (re.compile(r"llama-?\d"), "above 700 million monthly users ask Meta"),
     (re.compile(r"(?:^|-)nd(?:-|$)|no-?derivatives"), "no changed copies may be shared"),
 )

@@ -25,6 +25,7 @@ from fmagic.models.licenses import KINDS, UNKNOWN, classify, known_licenses, str
         ("cc-by-nc-sa-9.9", "restricted", "no commercial use"),
         ("commercial", "commercial", "prices"),
         ("my-own-licence", "unknown", "read it"),
+        ("trail-1.0", "unknown", "read it"),
     ],
 )
 def test_tags_of_the_hub(tag: str, kind: str, conditions: str) -> None:
