@@ -66,7 +66,7 @@ def models_view(shelf: Shelf, query: str) -> View:
             entry.name,
             entry.architecture or "",
             size(entry.bytes),
-            entry.license or "",
+            entry.license.id,
             entry.source,
             f"loaded as {held[entry.name]}" if entry.name in held else "",
         )
@@ -106,7 +106,7 @@ def _loaded(shelf: Shelf) -> Block | None:
         return None
     names = sorted(shelf.by_name, key=lambda name: name != shelf.current)
     rows = [_row(shelf.by_name[name], current=name == shelf.current) for name in names]
-    columns = ["model", "kind", "weights", "quant", "why", "type", "device", "reads"]
+    columns = ["model", "kind", "weights", "quant", "why", "type", "device", "reads", "licence"]
     notices = [Text(text, tone="muted") for name in names for text in shelf.by_name[name].notices]
     return Stack([Table(columns, rows), *notices])
 
@@ -121,6 +121,7 @@ def _row(model: Loaded, *, current: bool) -> tuple[object, ...]:
         model.dtype,
         str(model.device),
         f"{model.context_length:,} tokens",
+        model.license.said,
     )
 
 

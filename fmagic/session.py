@@ -18,6 +18,7 @@ from fmagic.template import Template
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from fmagic.data import Rows
     from fmagic.operations.evaluate import EvaluateResult
     from fmagic.operations.finetune import FinetuneResult
     from fmagic.operations.prompt import PromptResult
@@ -303,6 +304,7 @@ class Session(Logbook):
                 options=settings,
                 template=parsed.source,
                 folder=Path(self.settings.models_dir) / name / run_id,
+                data=_described(rows),
             ),
             wrap,
             model=start,
@@ -411,3 +413,9 @@ def _needed(data: object, verb: str) -> object:
     if data is None:
         raise DataError(f"{verb} needs a table: add --data NAME, a frame, list of dicts or a path.")
     return data
+
+
+def _described(rows: Rows | None) -> dict[str, object]:
+    if rows is None:
+        return {}
+    return {"name": rows.name, "rows": len(rows), "sha256": rows.sha256}

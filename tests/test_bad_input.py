@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shutil
 from typing import TYPE_CHECKING
 
 import pytest
@@ -226,3 +227,27 @@ def test_no_model(kernel: Kernel) -> None:
         fails(kernel, "%%prompt\nhello", "ModelNotFoundError", "%model tiny")
     finally:
         assert kernel("%model tiny").error is None
+
+
+def test_a_hostile_card_is_shown_as_text(
+    kernel: Kernel, folder: Path, checkpoints: Checkpoints
+) -> None:
+    model = shutil.copytree(checkpoints("llama", chat_template=True), folder / "hostile")
+    (model / "README.md").write_text(
+        "---\nlicense: other\nlicense_name: '<img src=x onerror=alert(1)>'\n"
+        "license_link: javascript:alert(2)\n---\n"
+    )
+    cells = [kernel(f"%model {model} --as hostile"), kernel("%model"), kernel("%%prompt\nSay yes")]
+    kernel("%unload hostile\n%model tiny")
+    for cell in cells:
+        assert cell.error is None, cell
+        for output in cell.outputs:
+            html = str(output.get("text/html", ""))
+            assert "<img" not in html
+            assert "javascript" not in html
+    assert cells[2].run()["model"]["license"] == {
+        "id": "<img-src=x-onerror=alert(1)>",
+        "class": "unknown",
+        "conditions": "not in fmagic's table; read it before you use it, on its card",
+        "url": "",
+    }

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import traceback
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -25,7 +27,6 @@ from fmagic.settings import Fmagic
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from pathlib import Path
 
     from tests.support.checkpoints import Checkpoints
 
@@ -256,6 +257,33 @@ def test_options_out_of_range(session: Session) -> None:
         session.prompt(LABEL, data=ROWS, on_missing="eror")
     with pytest.raises(OptionError, match="name"):
         session.finetune(LABEL + "assistant:\nx", data=ROWS, name="../out")
+
+
+def test_a_licence_goes_from_the_card_of_a_model_to_all_that_is_made_with_it(
+    session: Session, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(checkpoints("llama", chat_template=True), tmp_path / "gem")
+    (folder / "README.md").write_text("---\nlicense: gemma\n---\n")
+    session.load(str(folder), name="gem", quant="none", dtype="float32")
+    shown = repr(session.loaded())
+    assert "gemma (restricted): forbidden uses are listed" in shown
+    assert "unknown: no licence is stated" in shown
+    tuned = session.finetune(
+        LABEL + "assistant:\n{{ label }}", data=ROWS, name="mine", data_name="reviews", lr=0.05
+    )
+    card = (Path(tuned.folder) / "README.md").read_text()
+    assert "\nlicense: gemma\n" in card
+    assert "| data: name | reviews |" in card
+    assert tuned.run.data is not None
+    assert f"| data: sha256 | {tuned.run.data.sha256} |" in card
+    assert f"| run | {tuned.run.id} |" in card
+    answer = session.prompt("Say yes", model="mine", max_tokens=2)
+    for run in (tuned.run, answer.run):
+        held = run.dump()["model"]["license"]
+        assert (held["id"], held["class"]) == ("gemma", "restricted")
+        assert held["url"] == "https://ai.google.dev/gemma/terms"
+    assert "gemma (restricted)" in repr(session.show_run(answer.run.id))
+    assert "gemma" in repr(session.models("mine"))
 
 
 def test_a_misspelt_option_of_finetune_is_named(session: Session) -> None:

@@ -2,22 +2,32 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fmagic.errors import ModelError
+from fmagic.errors import FmagicError, ModelError
+from fmagic.models.cards import license_of
 from fmagic.models.checkpoint import transformer_folder
-from fmagic.models.hub import CARD, TINY_FOLDER
-from fmagic.models.spec import TINY, TUNED_FILE, read_json, tuned_names, tuned_runs
+from fmagic.models.hub import TINY_FOLDER, cached
+from fmagic.models.known import find
+from fmagic.models.licenses import UNKNOWN, strictest
+from fmagic.models.spec import (
+    TINY,
+    TUNED_FILE,
+    ModelSpec,
+    parse_spec,
+    read_json,
+    tuned_names,
+    tuned_runs,
+)
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fmagic.models.licenses import License
     from fmagic.models.spec import SpecKind
 
-FRONT_MATTER = re.compile(r"\A---\s*\n(.*?)\n---\s*(?:\n|\Z)", re.DOTALL)
-LICENSE_LINE = re.compile(r"^license:\s*[\"']?([^\s\"'#]+)", re.MULTILINE)
+MOST_BASES = 8  # of a tuned model of a tuned model
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +39,7 @@ class Entry:
         source: where it is: `tiny`, `tuned` or `hub`.
         bytes: on disk.
         architecture: from its config.json, `None` if it does not say.
-        license: as its card says, `None` if it does not say.
+        license: as its card says, else as the curated list does.
         base: the model that a tuned one was made from.
         revision: commit of the hub, run id of a tuned model.
         path: folder.
@@ -39,7 +49,7 @@ class Entry:
     source: SpecKind
     bytes: int
     architecture: str | None
-    license: str | None
+    license: License
     base: str | None
     revision: str | None
     path: Path
@@ -51,19 +61,60 @@ def listing(models_dir: Path) -> list[Entry]:
     Args:
         models_dir: where `%%finetune` saves models.
     """
-    tiny = [_entry(TINY, "tiny", TINY_FOLDER)] if TINY_FOLDER.is_dir() else []
-    return [*tiny, *_tuned(models_dir), *_hub()]
+    tiny = TINY_FOLDER.is_dir()
+    return [
+        *([_entry(ModelSpec("tiny", TINY), TINY_FOLDER, models_dir)] if tiny else []),
+        *_tuned(models_dir),
+        *_hub(models_dir),
+    ]
 
 
-def license_of(folder: Path) -> str | None:
-    """Return the licence in the front matter of a model's card, `None` if there is none."""
-    try:
-        text = (folder / CARD).read_text(encoding="utf-8", errors="replace")
-    except OSError:
-        return None
-    matter = FRONT_MATTER.match(text)
-    line = LICENSE_LINE.search(matter[1]) if matter else None
-    return line[1].lower() if line else None
+def license_for(
+    spec: ModelSpec, root: Path | None, models_dir: Path, *, adapter: Path | None = None
+) -> License:
+    """Return the licence of a model: as its card says, else as the curated list does.
+
+    A tuned model without a card has its base's.
+
+    Args:
+        spec: of the model.
+        root: its folder; `None` if it is not on this disk.
+        models_dir: where `%%finetune` saves models.
+        adapter: folder of an adapter on it; of the two licences the one that asks more counts.
+    """
+    found = _license(spec, root, models_dir)
+    own = license_of(adapter) if adapter else UNKNOWN
+    return found if own == UNKNOWN else strictest([found, own])
+
+
+def _license(spec: ModelSpec, root: Path | None, models_dir: Path) -> License:
+    for _ in range(MOST_BASES):
+        hub_name = spec.name if spec.kind == "hub" else None
+        found = license_of(root, hub_name) if root is not None else UNKNOWN
+        if found.kind != "unknown":
+            return found
+        if hub_name and (known := find(hub_name)) is not None:
+            return known.license
+        if spec.kind != "tuned" or spec.path is None:
+            return found
+        try:
+            spec = parse_spec(
+                str(_json(spec.path / TUNED_FILE).get("base") or ""), models_dir=models_dir
+            )
+        except FmagicError:
+            return found  # the base is gone
+        root = _root(spec)
+    return UNKNOWN
+
+
+def _root(spec: ModelSpec) -> Path | None:
+    """Return the folder of a model as far as it is on this disk."""
+    if spec.kind == "tiny":
+        return TINY_FOLDER
+    if spec.kind == "hub":
+        held = cached(spec.name, spec.revision)
+        return held.root if held else None
+    return spec.path
 
 
 def _tuned(models_dir: Path) -> list[Entry]:
@@ -73,13 +124,16 @@ def _tuned(models_dir: Path) -> list[Entry]:
         base = _json(run / TUNED_FILE).get("base")
         entries.append(
             _entry(
-                name, "tuned", run, base=base if isinstance(base, str) else None, revision=run.name
+                ModelSpec("tuned", name, run.name, run),
+                run,
+                models_dir,
+                base=base if isinstance(base, str) else None,
             )
         )
     return entries
 
 
-def _hub() -> list[Entry]:
+def _hub(models_dir: Path) -> list[Entry]:
     from huggingface_hub import CacheNotFound, constants, scan_cache_dir
 
     try:
@@ -95,11 +149,10 @@ def _hub() -> list[Entry]:
         if _is_text_model(folder):
             entries.append(
                 _entry(
-                    repository.repo_id,
-                    "hub",
+                    ModelSpec("hub", repository.repo_id, newest.commit_hash),
                     folder,
+                    models_dir,
                     size=newest.size_on_disk,
-                    revision=newest.commit_hash,
                 )
             )
     return entries
@@ -110,26 +163,25 @@ def _is_text_model(folder: Path) -> bool:
 
 
 def _entry(
-    name: str,
-    source: SpecKind,
+    spec: ModelSpec,
     folder: Path,
+    models_dir: Path,
     *,
     size: int | None = None,
     base: str | None = None,
-    revision: str | None = None,
 ) -> Entry:
     if size is None:
         size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
     architectures = _json(transformer_folder(folder) / "config.json").get("architectures")
     first = architectures[0] if isinstance(architectures, list) and architectures else None
     return Entry(
-        name,
-        source,
+        spec.name,
+        spec.kind,
         size,
         first if isinstance(first, str) else None,
-        license_of(folder),
+        license_for(spec, folder, models_dir),
         base,
-        revision,
+        spec.revision,
         folder,
     )
 

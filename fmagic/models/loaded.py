@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from fmagic.errors import ModelError
 from fmagic.models.devices import held_bytes
+from fmagic.models.licenses import UNKNOWN, License
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -39,6 +40,7 @@ class Loaded:
         context_length: most tokens that it reads and writes together.
         batch_tokens: most tokens of one pass, padding included.
         notices: what the user should know about how it was loaded.
+        license: of the weights; with an adapter the one of the two that asks more.
     """
 
     name: str
@@ -58,6 +60,7 @@ class Loaded:
     context_length: int = 0
     batch_tokens: int = 8192
     notices: tuple[str, ...] = ()
+    license: License = UNKNOWN
 
     def __getattr__(self, name: str) -> Any:
         # Only what is missing gets here: `unload` removes these two.
@@ -85,6 +88,7 @@ class Loaded:
             "dtype": self.dtype,
             "device": str(self.device),
             "adapter": self.adapter,
+            "license": self.license.info(),
         }
 
     def unload(self) -> int:

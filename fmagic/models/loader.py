@@ -18,6 +18,7 @@ from fmagic.models import fit, quant
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
 from fmagic.models.architecture import Plan, make_plan
+from fmagic.models.catalog import license_for
 from fmagic.models.checkpoint import find_weights
 from fmagic.models.devices import detect
 from fmagic.models.hub import resolve
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
     from fmagic.models.encoder import Encoder
     from fmagic.models.hub import LocalModel
     from fmagic.models.language import LanguageModel
+    from fmagic.models.licenses import License
     from fmagic.models.loaded import Loaded
 
 # Tokens that must fit beside the weights, or the model's context if that is shorter.
@@ -132,6 +134,7 @@ def load(
             name=name,
             batch_tokens=settings.batch_tokens,
             replaces=replaces,
+            stated=license_for(base, local.root, models_dir, adapter=found.path if found else None),
         )
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
@@ -195,6 +198,7 @@ def _load(
     name: str | None,
     batch_tokens: int,
     replaces: Loaded | None,
+    stated: License,
 ) -> LanguageModel | Encoder:
     from fmagic.models.encoder import Encoder
     from fmagic.models.language import LanguageModel
@@ -248,6 +252,7 @@ def _load(
         context_length=context_length(module, tokenizer, encoder=plan.kind == "encoder"),
         batch_tokens=batch_tokens,
         notices=tuple(notices),
+        license=stated,
     )
 
 

@@ -8,21 +8,26 @@ import random
 import time
 import traceback
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError
 from fmagic.operations.events import Advanced, Event, Notice, Point, Started
 from fmagic.operations.training.options import FinetuneOptions, default_rate
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Sequence
+    from collections.abc import Callable, Generator, Mapping, Sequence
     from pathlib import Path
 
+    from fmagic.models.cards import Tuning
     from fmagic.models.language import LanguageModel
     from fmagic.operations.training.examples import Example
     from fmagic.operations.training.tuner import Tuner
     from fmagic.template import Turn
 
+CARD_FIGURES = (
+    *("steps", "epochs", "trainable_parameters", "loss"),
+    *("held_out_loss_before", "held_out_loss_after"),
+)
 STOPPED_EARLY = "Stopped before the first step: nothing was learned, and nothing is saved."
 
 __all__ = ["FinetuneOptions", "FinetuneResult", "finetune"]
@@ -106,6 +111,7 @@ def finetune(
     options: FinetuneOptions,
     folder: Path,
     template: str | None = None,
+    data: Mapping[str, object] | None = None,
 ) -> Generator[Event, None, FinetuneResult]:
     """Train on examples and save what was learned; the model itself stays what it is.
 
@@ -119,6 +125,7 @@ def finetune(
         options: how to tune.
         folder: for the result; must not be there yet.
         template: to note in the folder.
+        data: what the model's card says of the rows: `name`, `rows`, `sha256`.
 
     Raises:
         OptionError: the method does not go with the base, or the folder cannot be written.
@@ -128,7 +135,7 @@ def finetune(
         Interrupted: Stop came before the first step.
     """
     from fmagic.operations.training.examples import check_answers, read_examples, show_example
-    from fmagic.operations.training.saving import prepare_folder
+    from fmagic.operations.training.saving import prepare_folder, save
 
     started = time.perf_counter()
     _check_method(model, options.method)
@@ -158,7 +165,12 @@ def finetune(
             example=show_example(model, rows[0]),
         )
         yield from _learn(tuner, options, rows, tests, result)
-        _finish(tuner, model, rows, result, {"template": template})
+
+        def keep(tuner: Tuner) -> None:
+            about = {"method": result.method, "template": template}
+            save(tuner, model, folder, about, _tuning(model, result, data or {}, options))
+
+        _finish(tuner, model, rows, result, keep)
     except KeyboardInterrupt:
         # Once a step is done, `_learn` keeps Stop to itself.
         raise Interrupted(STOPPED_EARLY) from None
@@ -272,16 +284,15 @@ def _finish(
     model: LanguageModel,
     rows: Sequence[Example],
     result: FinetuneResult,
-    about: dict[str, Any],
+    keep: Callable[[Tuner], None],
 ) -> None:
     """Save the best weights, if they do anything at all."""
-    from fmagic.operations.training.saving import save
     from fmagic.operations.training.shield import Shield
 
     with Shield() as shield:
         tuner.restore()
         if tuner.has_effect(rows[0]):
-            save(tuner, model, result.folder, {"method": result.method, **about})
+            keep(tuner)
         elif result.interrupted:
             raise Interrupted(STOPPED_EARLY)
         else:
@@ -290,6 +301,32 @@ def _finish(
                 f"digit, so nothing is saved. Raise --lr, which was {tuner.rate:g}, or --epochs."
             )
     result.interrupted = result.interrupted or shield.struck
+
+
+def _tuning(
+    model: LanguageModel,
+    result: FinetuneResult,
+    data: Mapping[str, object],
+    options: FinetuneOptions,
+) -> Tuning:
+    from importlib.metadata import version
+
+    from fmagic.models.cards import Tuning
+
+    figures = result.metrics()
+    return Tuning(
+        name=result.folder.parent.name,
+        run=result.folder.name,
+        base=model.spec,
+        base_revision=model.revision,
+        license=model.license,
+        method=result.method,
+        data={"rows": result.rows, **data},
+        options={**options.params(), "lr": result.lr, "seed": options.seed},
+        figures={name: figures[name] for name in CARD_FIGURES if name in figures},
+        interrupted=result.interrupted,
+        version=version("fmagic"),
+    )
 
 
 def _as_shortage(

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fmagic.runs.lineage import chain, children
-from fmagic.runs.record import RUN_MIME, RunRecord
+from fmagic.runs.record import RUN_MIME, ModelInfo, RunRecord, flat
 from fmagic.views import (
     Card,
     Chips,
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
 
     from pydantic import BaseModel
 
-    from fmagic.runs.record import ModelInfo, RerunInfo
+    from fmagic.runs.record import RerunInfo
     from fmagic.views import Block
 
 # The figure that says most about a run: the first of these that it has.
@@ -234,8 +234,11 @@ def _details(record: RunRecord) -> list[Block]:
 
 
 def _pairs(part: BaseModel) -> list[tuple[str, object]]:
-    fields: Mapping[str, Any] = part.model_dump(exclude_none=True)
-    return [(_words(name), _value(value)) for name, value in fields.items()]
+    pairs: list[tuple[str, object]] = [
+        (_words(name), _value(value)) for name, value in flat(part).items() if value is not None
+    ]
+    conditions = part.license.conditions if isinstance(part, ModelInfo) and part.license else None
+    return [*pairs, ("the licence asks", conditions)] if conditions else pairs
 
 
 def _row(record: RunRecord, sort: str | None = None) -> list[object]:

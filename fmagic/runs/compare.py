@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from fmagic.runs.record import flat
 from fmagic.views import Card, KeyValue, Stack, Table, Text, Words, number
 
 if TYPE_CHECKING:
@@ -73,7 +74,7 @@ def compare(before: RunRecord, after: RunRecord) -> Difference:
     }
     for part in PARTS:
         found = [getattr(each, part) for each in (before, after)]
-        groups[part] = [{} if each is None else each.model_dump() for each in found]
+        groups[part] = [{} if each is None else flat(each) for each in found]
     changed: dict[str, tuple[Any, Any]] = {}
     for group, (old, new) in groups.items():
         for name in {**old, **new}:

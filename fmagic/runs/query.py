@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from fmagic.errors import LogError, OptionError, did_you_mean
 from fmagic.runs.identity import utc_now
+from fmagic.runs.record import flat
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -108,7 +109,7 @@ def value_of(record: RunRecord, name: str) -> object:
     if name in _FIELDS:
         return _FIELDS[name](record)
     for part in (record.model, record.data):
-        if part is not None and name in (fields := part.model_dump()):
+        if part is not None and name in (fields := flat(part)):
             return fields[name]
     return None
 

@@ -40,6 +40,21 @@ class CellInfo(_Part):
     id: str | None = None
 
 
+class LicenseInfo(_Part):
+    """What the model's licence asks of its user. `class` is open, restricted, commercial, unknown."""
+
+    id: str
+    class_: str | None = Field(default=None, alias="class")
+    conditions: str | None = None
+    url: str | None = None
+
+    @property
+    def said(self) -> str:
+        """The licence in one line."""
+        kind = self.class_ if self.class_ != self.id else None
+        return f"{self.id} ({kind})" if kind else self.id
+
+
 class ModelInfo(_Part):
     """The model that did it, as it was loaded."""
 
@@ -49,6 +64,7 @@ class ModelInfo(_Part):
     dtype: str | None = None
     device: str | None = None
     adapter: str | None = None
+    license: LicenseInfo | None = None
 
 
 class DataInfo(_Part):
@@ -185,7 +201,8 @@ class RunRecord(_Part):
         data: dict[str, Any] = {}
         for name, value in {**known, **(self.model_extra or {})}.items():
             if isinstance(value, BaseModel):
-                value = value.model_dump(exclude_none=True)  # noqa: PLW2901 - the plain form of it
+                # The plain form of it.
+                value = value.model_dump(exclude_none=True, by_alias=True)  # noqa: PLW2901
             if value is not None and value not in ({}, []):
                 data["schema" if name == "schema_" else name] = value
         return seal(data)
@@ -193,3 +210,10 @@ class RunRecord(_Part):
     def sealed(self) -> RunRecord:
         """Return the record as everyone else will see it."""
         return RunRecord.model_validate(self.dump())
+
+
+def flat(part: BaseModel) -> dict[str, Any]:
+    """Return the fields of a part of a record as a reader sees them: a licence is one line."""
+    fields = part.model_dump(by_alias=True)
+    held = getattr(part, "license", None)
+    return {**fields, "license": held.said} if isinstance(held, LicenseInfo) else fields

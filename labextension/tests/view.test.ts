@@ -65,6 +65,13 @@ describe('the card', () => {
     }
   });
 
+  it('says what the licence of the model asks', () => {
+    const whole = open(run(record('evaluate'))).textContent;
+    expect(whole).toContain('llama3.2 (restricted)');
+    expect(whole).toContain('above 700 million monthly users');
+    expect(whole).not.toContain('"class"');
+  });
+
   it('draws the curves of a tuning run', () => {
     const whole = open(run(record('finetune')));
     expect(whole.querySelectorAll('polyline')).toHaveLength(2);

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from fmagic.models import catalog
-from fmagic.models.catalog import license_of, listing
+from fmagic.models.catalog import license_for, listing
+from fmagic.models.hub import TINY_FOLDER
+from fmagic.models.spec import ModelSpec, parse_spec
 from tests.support.checkpoints import Checkpoints
 
 
@@ -32,7 +34,7 @@ def test_bundled_tuned_and_cached_models(
         "tiny",
         "0198a000",
     )
-    assert (small.name, small.source, small.license) == ("org/small", "hub", "apache-2.0")
+    assert (small.name, small.source, small.license.id) == ("org/small", "hub", "apache-2.0")
     assert small.architecture == "BertForMaskedLM"
     assert small.revision == "b" * 40
 
@@ -45,19 +47,58 @@ def test_nothing_on_this_disk(
     assert listing(tmp_path / "models") == []
 
 
-@pytest.mark.parametrize(
-    ("card", "said"),
-    [
-        ("---\nlicense: 'mit'\n---\n", "mit"),
-        ("---\nlicense: other # see below\n---\ntext", "other"),
-        ("---\ntags: [a]\n---\nlicense: mit\n", None),
-        ("license: mit", None),
-        ("", None),
-    ],
-)
-def test_licences(card: str, said: str | None, tmp_path: Path) -> None:
-    (tmp_path / "README.md").write_text(card)
-    assert license_of(tmp_path) == said
+def test_licences_of_tiny_tuned_and_cached_models(tmp_path: Path, hub_cache: Path) -> None:
+    models = tmp_path / "models"
+    silent = tmp_path / "silent"
+    silent.mkdir()
+
+    def of(spec: str, root: Path | None = silent) -> str:
+        return license_for(parse_spec(spec, models_dir=models), root, models).id
+
+    def tune(name: str, base: str, card: str = "") -> None:
+        run = models / name / "0198a000"
+        run.mkdir(parents=True)
+        (run / "fmagic.json").write_text(json.dumps({"base": base}))
+        if card:
+            (run / "README.md").write_text(card)
+
+    assert of("tiny", TINY_FOLDER) == "apache-2.0"
+    # Its card says nothing, the curated list does.
+    assert of("meta-llama/Llama-3.2-1B-Instruct") == "llama3.2"
+    assert of("meta-llama/Llama-3.2-1B-Instruct", None) == "llama3.2"
+    assert of("org/nobody-knows") == "unknown"
+    tune("mine", "tiny")
+    tune("again", "mine")
+    tune("cached", "org/small")
+    tune("gone", "./no-such-folder")
+    tune("said", "tiny", "---\nlicense: mit\n---\n")
+    tune("round", "round")
+    snapshot = hub_cache / "models--org--small" / "snapshots" / ("b" * 40)
+    snapshot.mkdir(parents=True)
+    (snapshot / "config.json").write_text("{}")
+    (snapshot / "README.md").write_text("---\nlicense: gemma\n---\n")
+    (hub_cache / "models--org--small" / "refs").mkdir()
+    (hub_cache / "models--org--small" / "refs" / "main").write_text("b" * 40)
+    expected = {
+        "mine": "apache-2.0",
+        "again": "apache-2.0",
+        "cached": "gemma",
+        "gone": "unknown",
+        "said": "mit",
+        "round": "unknown",
+    }
+    for name, said in expected.items():
+        assert of(name, models / name / "0198a000") == said, name
+
+
+def test_of_a_model_and_an_adapter_the_stricter_licence_counts(tmp_path: Path) -> None:
+    for name, said in (("base", "mit"), ("adapter", "cc-by-nc-4.0"), ("silent", "other")):
+        (tmp_path / name).mkdir()
+        (tmp_path / name / "README.md").write_text(f"---\nlicense: {said}\n---\n")
+    spec = ModelSpec("folder", "base", None, tmp_path / "base")
+    for adapter, said in (("adapter", "cc-by-nc-4.0"), ("silent", "mit")):
+        found = license_for(spec, tmp_path / "base", tmp_path, adapter=tmp_path / adapter)
+        assert found.id == said
 
 
 def test_one_broken_file_does_not_hide_the_others(tmp_path: Path, hub_cache: Path) -> None:

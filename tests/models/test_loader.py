@@ -25,6 +25,7 @@ from fmagic.errors import (
 from fmagic.models import loader
 from fmagic.models.encoder import Encoder
 from fmagic.models.language import LanguageModel
+from fmagic.models.licenses import UNKNOWN
 from fmagic.models.loader import load
 from fmagic.settings import Fmagic
 from tests.support.checkpoints import Checkpoints, make_adapter, make_checkpoint, make_model
@@ -59,7 +60,29 @@ def test_a_language_model(checkpoints: Checkpoints) -> None:
         "dtype": "float32",
         "device": "cpu",
         "adapter": None,
+        "license": UNKNOWN.info(),
     }
+
+
+def test_a_model_knows_its_licence(tmp_path: Path, checkpoints: Checkpoints) -> None:
+    settings = Fmagic(models_dir=str(tmp_path / "models"), device="cpu")
+    base = shutil.copytree(checkpoints("llama"), tmp_path / "base")
+    (base / "README.md").write_text("---\nlicense: llama3.2\n---\n")
+    model = load(str(base), settings=settings)
+    assert model.license.kind == "restricted"
+    assert model.info()["license"] == {
+        "id": "llama3.2",
+        "class": "restricted",
+        "conditions": model.license.conditions,
+        "url": model.license.url,
+    }
+    tune(settings, "mine", "0198a000", base, whole=False)
+    assert load("mine", settings=settings).license == model.license
+    adapter = make_adapter(base, tmp_path / "adapter")
+    (adapter / "README.md").write_text("---\nlicense: cc-by-nc-4.0\n---\n")
+    model = load(str(checkpoints("llama")), settings=settings, adapter=adapter)
+    # Nobody says what holds for the base, which asks more than what is known of the adapter.
+    assert model.license == UNKNOWN
 
 
 def test_an_encoder_and_its_notice(tmp_path: Path, checkpoints: Checkpoints) -> None:

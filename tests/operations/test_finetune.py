@@ -143,6 +143,7 @@ def test_lora_learns_is_saved_and_loads_as_a_new_model(
     assert is_unchanged(model, before)
     assert "no<eos>" in result.example
     assert sorted(each.name for each in folder.iterdir()) == [
+        "README.md",
         "adapter_config.json",
         "adapter_model.safetensors",
         "chat_template.jinja",
@@ -154,6 +155,12 @@ def test_lora_learns_is_saved_and_loads_as_a_new_model(
     assert made["base"] == str(model.spec)
     assert made["run"] == "0001"
     assert (made["method"], made["template"]) == ("lora", "T")
+    card = (folder / "README.md").read_text()
+    assert card.startswith("---\nlicense: unknown\nlibrary_name: peft\n")
+    assert f"| held out loss after | {result.loss_after:.6g} |" in card
+    assert "| option: rank | 8 |" in card
+    assert "| run | 0001 |" in card
+    assert str(tmp_path) not in card
     assert [each.name for each in folder.parent.iterdir()] == ["0001"]
     settings = Fmagic(models_dir=str(tmp_path))
     tuned = load("foxes", quant="none", dtype="float32", device="cpu", settings=settings)

@@ -15,6 +15,7 @@ from fmagic.runs.record import (
     DataInfo,
     EnvironmentInfo,
     ErrorInfo,
+    LicenseInfo,
     ModelInfo,
     OutputInfo,
     RerunInfo,
@@ -31,6 +32,7 @@ REFUSED = json.loads(
 PARTS: dict[str, type[BaseModel]] = {
     "cell": CellInfo,
     "model": ModelInfo,
+    "license": LicenseInfo,
     "data": DataInfo,
     "output": OutputInfo,
     "rerun": RerunInfo,

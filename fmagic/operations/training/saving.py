@@ -9,12 +9,15 @@ from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import OptionError, TrainingError
+from fmagic.models.cards import tuned_card
+from fmagic.models.hub import CARD
 from fmagic.models.quiet import quiet
 from fmagic.models.spec import TUNED_FILE
 
 if TYPE_CHECKING:
     from pathlib import Path
 
+    from fmagic.models.cards import Tuning
     from fmagic.models.language import LanguageModel
     from fmagic.operations.training.tuner import Tuner
 
@@ -42,11 +45,13 @@ def prepare_folder(folder: Path) -> None:
         ) from None
 
 
-def save(tuner: Tuner, model: LanguageModel, folder: Path, about: dict[str, Any]) -> None:
+def save(
+    tuner: Tuner, model: LanguageModel, folder: Path, about: dict[str, Any], tuning: Tuning
+) -> None:
     """Save what was learned.
 
     An adapter is saved alone, all weights are saved in the number type of the base. The tokenizer,
-    with its chat template, lies beside them. fmagic.json comes last: a folder without it is no
+    with its chat template, and a card lie beside them. fmagic.json comes last: a folder without it is no
     tuned model.
 
     Args:
@@ -54,6 +59,7 @@ def save(tuner: Tuner, model: LanguageModel, folder: Path, about: dict[str, Any]
         model: the base.
         folder: that is not there yet.
         about: what fmagic.json says besides the base and the version.
+        tuning: what the card says.
 
     Raises:
         TrainingError: the disk refuses.
@@ -67,6 +73,7 @@ def save(tuner: Tuner, model: LanguageModel, folder: Path, about: dict[str, Any]
             else:
                 _save_adapter(tuner, model, draft)
             model.tokenizer.save_pretrained(draft)
+        (draft / CARD).write_text(tuned_card(tuning), encoding="utf-8")
         draft.rename(folder)
         made = {
             "base": str(model.spec),

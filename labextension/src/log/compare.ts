@@ -1,6 +1,6 @@
 /** What differs between runs, and how the figures moved. */
 
-import { words } from './formats';
+import { modelFields, words } from './formats';
 import { gaveTheSame, type Json, type RunRecord } from './record';
 
 /** One line of a comparison: a value for each run. */
@@ -27,7 +27,7 @@ type Text = 'template' | 'cell';
 export function compare(runs: readonly RunRecord[]): Comparison {
   const groups: [string, Record<string, Json | undefined>[]][] = [
     ['options', runs.map(run => ({ ...run.params, seed: run.seed ?? null }))],
-    ['model', runs.map(run => fields(run.model))],
+    ['model', runs.map(run => modelFields(run.model))],
     ['data', runs.map(run => fields(run.data))],
     ['environment', runs.map(run => fields(run.environment))]
   ];

@@ -1,6 +1,6 @@
 /** Numbers, sizes, times and texts as people read them; Python's `fmagic.views.formats` again. */
 
-import type { Json, RunRecord } from './record';
+import type { Json, Model, RunRecord } from './record';
 
 const NOTHING = '–';
 const GROUPED = 10_000;
@@ -91,6 +91,22 @@ export function shown(value: Json | undefined): string {
 /** A name of the format as words. */
 export function words(name: string): string {
   return name.replaceAll('_', ' ');
+}
+
+/** The fields of a model as they are read: its licence is one line, what it asks another. */
+export function modelFields(
+  model: Model | null | undefined
+): Record<string, Json> {
+  const { license, ...rest } = model ?? {};
+  const fields = { ...rest } as Record<string, Json>;
+  if (license) {
+    const kind = license.class === license.id ? null : license.class;
+    fields['license'] = kind ? `${license.id} (${kind})` : license.id;
+    if (license.conditions) {
+      fields['the licence asks'] = license.conditions;
+    }
+  }
+  return fields;
 }
 
 /** How the model was loaded: its quantization, or without one its type of numbers. */

@@ -35,6 +35,15 @@ export interface Model {
   readonly dtype?: string | null;
   readonly device?: string | null;
   readonly adapter?: string | null;
+  readonly license?: License | null;
+}
+
+/** What the model's licence asks of its user. */
+export interface License {
+  readonly id: string;
+  readonly class?: string | null;
+  readonly conditions?: string | null;
+  readonly url?: string | null;
 }
 
 export interface Data {
@@ -201,7 +210,15 @@ const FIELDS: Readonly<Record<string, Check>> = {
       quant: may(text),
       dtype: may(text),
       device: may(text),
-      adapter: may(text)
+      adapter: may(text),
+      license: may(
+        part({
+          id: text,
+          class: may(text),
+          conditions: may(text),
+          url: may(text)
+        })
+      )
     })
   ),
   template: may(text),

@@ -1,6 +1,6 @@
 /** Everything that a record tells, in sections. */
 
-import { figure, shown, words } from '../log/formats';
+import { figure, modelFields, shown, words } from '../log/formats';
 import { type Json, type RunRecord, shortId } from '../log/record';
 import { curve } from './curve';
 import { h } from './dom';
@@ -27,7 +27,7 @@ export function sections(
     ...pairsOf('Builds on', lineage(record, link)),
     ...textOf('Template', record.template),
     ...pairsOf('Options', options(record)),
-    ...pairsOf('Model', fields(record.model)),
+    ...pairsOf('Model', fields(modelFields(record.model))),
     ...pairsOf('Data', fields(record.data)),
     ...cell(record),
     ...pairsOf('Environment', fields(record.environment)),

@@ -78,8 +78,12 @@ def test_every_field_of_the_schema_is_a_column_in_its_place(tmp_path: Path) -> N
             columns += [f"{name}.{each}" for each in inner[name]] if name in inner else [name]
         else:
             fields = part["properties"].items()
-            record[name] = {each: sample(each, about["type"]) for each, about in fields}
+            record[name] = {each: sample(each, about.get("type", "")) for each, about in fields}
             columns += [f"{name}.{each}" for each in record[name]]
+    inside = schema["$defs"]["license"]["properties"]
+    record["model"]["license"] = {each: sample("", about["type"]) for each, about in inside.items()}
+    place = columns.index("model.license")
+    columns[place : place + 1] = [f"model.license.{each}" for each in sorted(inside)]
     (row,) = written([RunRecord.model_validate(record)], tmp_path)
     columns[columns.index("output.table")] = "output.table.x"
     assert list(row) == columns
