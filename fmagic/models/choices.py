@@ -1,0 +1,342 @@
+"""What can be picked: models on this disk and of the curated list, with licence and fit, ranked."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from fmagic.errors import OptionError, did_you_mean
+from fmagic.models import quant
+from fmagic.models.catalog import listing
+from fmagic.models.devices import parse_bytes
+from fmagic.models.fit import Census, Fit, Training, estimate
+from fmagic.models.known import TASKS, find, known_models
+from fmagic.models.licenses import KINDS
+from fmagic.models.precision import BYTES, choose_dtype
+from fmagic.models.sizing import local_size
+from fmagic.views import size
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+    from pathlib import Path
+
+    from fmagic.models.catalog import Entry
+    from fmagic.models.devices import Device
+    from fmagic.models.known import KnownModel
+    from fmagic.models.licenses import License
+    from fmagic.models.shape import Shape
+
+CONTEXT = 2048  # tokens of prompt and answer together, for which the fit is worked out
+RUNS = ("text-generation", "embedding", "seq2seq")  # tasks that fmagic runs
+_PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)\s*([bm])", re.IGNORECASE)
+_MILLION, _BILLION = 10**6, 10**9
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """A model that can be picked.
+
+    Attributes:
+        name: as `%model` takes it.
+        task: what it is for, a name of `known.TASKS`; empty if its files do not say.
+        license: of its weights.
+        parameters: how many, 0 if its files do not say.
+        context: most tokens that it reads and writes together, 0 if unknown or without bound.
+        good_at: in one line, of models of the curated list.
+        where: `bundled`, `tuned`, `on disk` or `to fetch`.
+        disk_bytes: on this disk, or to fetch; 0 if unknown.
+        gated: whether the hub asks for consent first.
+        source: address of the facts, empty for a model of this disk alone.
+        fits: what it takes with each quantization that works on this device; empty if unknown.
+        best: name of the quantization that `--quant auto` takes.
+        reason: why that one.
+    """
+
+    name: str
+    task: str
+    license: License
+    parameters: int
+    context: int
+    good_at: str
+    where: str
+    disk_bytes: int
+    gated: bool
+    source: str
+    fits: Mapping[str, Fit]
+    best: str
+    reason: str
+
+    @property
+    def runs(self) -> bool:
+        """Whether fmagic runs models of its task."""
+        return self.task in RUNS or not self.task
+
+    @property
+    def is_here(self) -> bool:
+        """Whether it is on this disk."""
+        return self.where != "to fetch"
+
+    @property
+    def fit(self) -> Fit | None:
+        """What it takes with the quantization that is best; `None` if that is unknown."""
+        return self.fits.get(self.best)
+
+    @property
+    def advice(self) -> str:
+        """What it takes, how it would be loaded and why, in one line."""
+        if self.fit is None:
+            return "size unknown" if self.runs else "fmagic does not run this task yet"
+        room = f"{self.best}: {self.fit.said} of {self.fit.free_said} free"
+        others = [each for each in self.fits.values() if each.method != self.best]
+        if not self.fit.fits:
+            least = min(self.fits.values(), key=lambda each: each.total)
+            return f"{least.method} would need {least.said}, {least.free_said} are free"
+        if self.best != "none" and (larger := [each for each in others if not each.fits]):
+            need = " and ".join(f"{each.method} {each.said}" for each in larger)
+            return f"{room}; {need} would not fit"
+        return room if self.fit.is_comfortable else f"{room}, which is tight"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which models to show.
+
+    Attributes:
+        query: part of a name, or of what the model is good at.
+        task: a name of `known.TASKS`.
+        license: a class (`open`, `restricted`, `commercial`, `unknown`) or an identifier.
+        fits: only what fits into the memory that is free.
+        cached: only what is on this disk.
+        max_size: `3B` or `500M` parameters, or `5GB` of memory.
+
+    Raises:
+        OptionError: no such task or class, or `max_size` is no size.
+    """
+
+    query: str = ""
+    task: str | None = None
+    license: str | None = None
+    fits: bool = False
+    cached: bool = False
+    max_size: str | None = None
+
+    def __post_init__(self) -> None:
+        if self.task is not None and self.task not in TASKS:
+            raise OptionError(
+                f"There is no task {self.task!r}.{did_you_mean(self.task, TASKS)} "
+                f"It is one of {', '.join(TASKS)}."
+            )
+        if self.license is not None:
+            known = {*KINDS, *(each.license.id for each in known_models())}
+            if self.license.lower() not in known:
+                raise OptionError(
+                    f"There is no licence {self.license!r}.{did_you_mean(self.license, known)} "
+                    f"It is a class ({', '.join(KINDS)}) or an identifier such as apache-2.0."
+                )
+        if self.max_size is not None:
+            largest(self.max_size)
+
+    def takes(self, choice: Choice) -> bool:
+        """Tell whether a model is to be shown."""
+        words = f"{choice.name} {choice.good_at}".lower()
+        asked = self.license and self.license.lower()
+        return (
+            self.query.lower() in words
+            and self.task in (None, choice.task)
+            and asked in (None, choice.license.kind, choice.license.id.lower())
+            and (not self.fits or (choice.fit is not None and choice.fit.fits))
+            and (not self.cached or choice.is_here)
+            and (self.max_size is None or _is_within(choice, self.max_size))
+        )
+
+
+def largest(text: str) -> tuple[str, float]:
+    """Return what `3B`, `500M` or `5GB` bounds, `parameters` or `memory`, and by how much.
+
+    Raises:
+        OptionError: it is neither.
+    """
+    if match := _PARAMETERS.fullmatch(text.strip()):
+        return "parameters", float(match[1]) * (
+            _BILLION if match[2].lower() == "b" else _MILLION
+        )
+    try:
+        return "memory", parse_bytes(text)
+    except OptionError:
+        raise OptionError(
+            f"{text!r} is no size. Write 3B or 500M for parameters, or 5GB for memory."
+        ) from None
+
+
+def _is_within(choice: Choice, text: str) -> bool:
+    what, bound = largest(text)
+    if what == "parameters":
+        return 0 < choice.parameters <= bound
+    return any(each.total <= bound for each in choice.fits.values())
+
+
+def choices(models_dir: Path, device: Device, wanted: Wanted | None = None) -> list[Choice]:
+    """Return what can be picked, ranked: what fits first, then what is here, then by size.
+
+    Args:
+        models_dir: where `%%finetune` saves models.
+        device: where they would run.
+        wanted: which to show; all if not given.
+    """
+    wanted = wanted or Wanted()
+    here = [_of_disk(entry, device) for entry in listing(models_dir)]
+    names = {each.name.lower() for each in here}
+    to_fetch = [_of_list(each, device) for each in known_models() if each.name.lower() not in names]
+    return sorted((each for each in [*here, *to_fetch] if wanted.takes(each)), key=_rank)
+
+
+def _rank(choice: Choice) -> tuple[object, ...]:
+    fits = choice.fit is not None and choice.fit.fits
+    return (not fits, not choice.is_here, choice.parameters or 10**15, choice.name.lower())
+
+
+def _of_disk(entry: Entry, device: Device) -> Choice:
+    known = find(entry.name) if entry.source == "hub" else None
+    if known is not None:
+        return _of_list(known, device, entry)
+    sizes = local_size(entry.path) if entry.base is None else None
+    task = _task_of(entry.architecture)
+    fits, best, reason = {}, "", ""
+    if sizes is not None:
+        fits, best, reason = _fits(*sizes, device, writes=task != "embedding")
+    return Choice(
+        name=entry.name,
+        task=task,
+        license=entry.license,
+        parameters=sizes[0].parameters if sizes else 0,
+        context=sizes[1].context if sizes else 0,
+        good_at=f"tuned from {entry.base}" if entry.base else "",
+        where={"tiny": "bundled", "tuned": "tuned"}.get(entry.source, "on disk"),
+        disk_bytes=entry.bytes,
+        gated=False,
+        source="",
+        fits=fits,
+        best=best,
+        reason=reason,
+    )
+
+
+def _of_list(known: KnownModel, device: Device, entry: Entry | None = None) -> Choice:
+    fits, best, reason = {}, "", ""
+    if known.task in RUNS and known.shape is not None:
+        fits, best, reason = _fits(
+            known.census, known.shape, device, writes=known.task != "embedding"
+        )
+    stored = known.stored_bytes or 2 * known.parameters
+    return Choice(
+        name=known.name,
+        task=known.task,
+        license=entry.license if entry else known.license,
+        parameters=known.parameters,
+        context=known.context,
+        good_at=known.good_at,
+        where="on disk" if entry else "to fetch",
+        disk_bytes=entry.bytes if entry else stored,
+        gated=known.gated,
+        source=known.source,
+        fits=fits,
+        best=best,
+        reason=reason,
+    )
+
+
+def _fits(
+    census: Census, shape: Shape, device: Device, *, writes: bool
+) -> tuple[dict[str, Fit], str, str]:
+    """Return what a model takes with each method, the best of them, and why."""
+    width = BYTES[choose_dtype(None, device)]
+    context = min(shape.context or CONTEXT, CONTEXT)
+
+    def of(method: quant.Method) -> Fit:
+        return estimate(
+            shape, census, method, device, dtype_bytes=width, context=context, writes=writes
+        )
+
+    usable = {
+        name: method
+        for name, method in quant.methods().items()
+        if quant.why_not(method, device) is None
+        and (census.linear or method.bytes_per_parameter is None)
+    }
+    fits = {name: of(method) for name, method in usable.items()}
+    chosen = quant.choose(device, of, parameters=census.parameters, writes=writes)
+    return fits, chosen.method.name, chosen.reason
+
+
+def tuning_fit(known: KnownModel, device: Device, method: str = "lora") -> Fit | None:
+    """Return what tuning a model of the curated list takes, `None` if it is no text model.
+
+    Args:
+        known: the model.
+        device: where it would run.
+        method: `lora`, `qlora` or `full`.
+    """
+    if known.shape is None or known.task not in ("text-generation", "seq2seq"):
+        return None
+    base = quant.methods()["nf4" if method == "qlora" else "none"]
+    return estimate(
+        known.shape,
+        known.census,
+        base,
+        device,
+        dtype_bytes=BYTES[choose_dtype(None, device)],
+        context=CONTEXT,
+        training=Training(method),
+    )
+
+
+def _task_of(architecture: str | None) -> str:
+    """Return the task that an architecture's name tells, empty if it tells none."""
+    endings = {
+        "ForCausalLM": "text-generation",
+        "LMHeadModel": "text-generation",
+        "ForConditionalGeneration": "seq2seq",
+        "Model": "embedding",
+        "ForMaskedLM": "embedding",
+        "ForSequenceClassification": "embedding",
+        "ForImageClassification": "image-classification",
+    }
+    return next(
+        (task for end, task in endings.items() if architecture and architecture.endswith(end)), ""
+    )
+
+
+def said_size(choice: Choice) -> str:
+    """Return the number of parameters, for people."""
+    for unit, letter in ((_BILLION, "B"), (_MILLION, "M")):
+        if choice.parameters >= unit:
+            return f"{choice.parameters / unit:.{1 if choice.parameters < 100 * unit else 0}f}{letter}"
+    return ""
+
+
+def table_of(
+    found: Sequence[Choice], loaded: Mapping[str, str], copies: Mapping[str, int]
+) -> Iterable[tuple[object, ...]]:
+    """Yield the cells of a row for each choice.
+
+    Args:
+        found: the choices.
+        loaded: spec of each loaded model, and its name.
+        copies: bytes of the quantized copies of a model, by its name.
+    """
+    for each in found:
+        where = f"loaded as {loaded[each.name]}" if each.name in loaded else each.where
+        disk = size(each.disk_bytes) if each.disk_bytes else ""
+        if kept := copies.get(each.name):
+            disk += f" + {size(kept)} quantized"
+        yield (
+            each.name,
+            each.task,
+            said_size(each),
+            each.advice,
+            each.license.id if each.license.kind == "open" else each.license.said,
+            where + (", asks for consent" if each.gated and not each.is_here else ""),
+            disk,
+            each.good_at,
+        )
