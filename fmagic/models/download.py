@@ -20,6 +20,7 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import DownloadError
+from fmagic.models.hub_client import headers, lock, must_be_good, no_answer
 from fmagic.models.hub_storage import RemoteFile, Storage, bytes_in, checked_names, unique
 
 if TYPE_CHECKING:
@@ -194,14 +195,10 @@ class _Fetching:
     @contextlib.contextmanager
     def _alone(self, file: RemoteFile) -> Iterator[None]:
         """Wait until no other process fetches the file, and count what it brings meanwhile."""
-        from huggingface_hub.utils import WeakFileLock
-
         with contextlib.ExitStack() as stack:
             while True:
                 try:
-                    stack.enter_context(
-                        WeakFileLock(self._storage.locks / f"{file.digest}.lock", timeout=POLL)
-                    )
+                    stack.enter_context(lock(self._storage.locks / f"{file.digest}.lock", POLL))
                     break
                 except TimeoutError:
                     self._go_on()
@@ -220,8 +217,7 @@ class _Fetching:
         """Receive the rest of a file, over as many connections as it takes."""
         from huggingface_hub import errors as hub_errors
 
-        # httpx's, by the only name that stays the same between versions of huggingface_hub.
-        network: type[Exception] = vars(hub_errors)["HTTPError"]
+        network = no_answer()
         vain = 0
         while True:
             before = bytes_in(part)
@@ -262,19 +258,18 @@ class _Fetching:
 
     def _stream(self, file: RemoteFile, part: Path, before: int) -> None:
         from huggingface_hub import constants, get_session, hf_hub_url
-        from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
         # Compressed bytes cannot be resumed.
-        headers = {**build_hf_headers(library_name="fmagic"), "Accept-Encoding": "identity"}
+        asked = {**headers(), "Accept-Encoding": "identity"}
         if before:
-            headers["Range"] = f"bytes={before}-"
+            asked["Range"] = f"bytes={before}-"
         url = hf_hub_url(self._name, file.name, revision=self._commit)
         timeout = constants.HF_HUB_DOWNLOAD_TIMEOUT
-        with get_session().stream("GET", url, headers=headers, timeout=timeout) as response:
+        with get_session().stream("GET", url, headers=asked, timeout=timeout) as response:
             self._open.add(response)
             try:
                 self._go_on()
-                hf_raise_for_status(response)
+                must_be_good(response)
                 appends = before and response.status_code == PARTIAL
                 there = before if appends else 0
                 with part.open("ab" if appends else "wb") as out:

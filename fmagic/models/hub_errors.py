@@ -20,6 +20,7 @@ from fmagic.errors import (
     did_you_mean,
 )
 from fmagic.models.download import SHORT_WAIT, BrokenOffError, waiting_time
+from fmagic.models.hub_client import no_answer
 from fmagic.models.hub_storage import Storage
 from fmagic.models.spec import near_names
 from fmagic.views import duration, size
@@ -93,8 +94,6 @@ def explained(  # noqa: PLR0911 - one for each thing that can happen
     broken = isinstance(error, BrokenOffError)
     if isinstance(error, BrokenOffError):
         error = error.reason
-    # httpx's, by the only name that stays the same between versions of huggingface_hub.
-    no_answer: type[Exception] = vars(hub_errors)["HTTPError"]
     if isinstance(error, UnicodeEncodeError) or type(error).__name__ == "LocalProtocolError":
         return _bad_token("holds characters that no token has")
     if isinstance(error, hub_errors.HFValidationError):
@@ -107,7 +106,7 @@ def explained(  # noqa: PLR0911 - one for each thing that can happen
             f"({type(error).__name__}). {_kept(name, files)}\nRun the cell again to go on from there."
         )
     if isinstance(
-        error, no_answer | hub_errors.OfflineModeIsEnabled | hub_errors.LocalEntryNotFoundError
+        error, no_answer() | hub_errors.OfflineModeIsEnabled | hub_errors.LocalEntryNotFoundError
     ):
         said = f"the Hugging Face Hub cannot be reached ({type(error).__name__})"
         return missing(name, revision, said)

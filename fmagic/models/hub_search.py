@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError, OfflineError
 from fmagic.models.checkpoint import SAFE, SAFE_INDEX, no_weights
+from fmagic.models.hub_client import headers, must_be_good, no_answer, quiet
 from fmagic.models.hub_errors import explained, patiently
 
 if TYPE_CHECKING:
@@ -139,7 +140,7 @@ def near_on_hub(name: str) -> list[str]:
         try:
             params = {"search": query, "limit": MOST_NEAR, "sort": "downloads"}
             answer = _get("models", params, NEAR_SECONDS)
-        except (HfHubHTTPError, OfflineModeIsEnabled, ValueError, *_no_answer()):
+        except (HfHubHTTPError, OfflineModeIsEnabled, ValueError, no_answer()):
             break  # this is for a message about another error, which is told all the same
         found |= {str(each["id"]): None for each in answer if isinstance(each, dict)}
         if found:
@@ -154,30 +155,22 @@ def refs(name: str) -> list[str]:
     try:
         answer = _get(f"models/{name}/refs", {}, NEAR_SECONDS)
         named = [each["name"] for kind in ("branches", "tags") for each in answer.get(kind, ())]
-    except (HfHubHTTPError, OfflineModeIsEnabled, LookupError, TypeError, *_no_answer()):
+    except (HfHubHTTPError, OfflineModeIsEnabled, LookupError, TypeError, no_answer()):
         return []  # as above
     return [str(each) for each in named if str(each).isprintable()]
-
-
-def _no_answer() -> Iterable[type[Exception]]:
-    """Return the errors of a connection, by the only name that stays between versions."""
-    from huggingface_hub import errors
-
-    return (vars(errors)["HTTPError"],)
 
 
 def _get(path: str, params: Mapping[str, Any], seconds: float) -> Any:
     """Return the answer of the hub's interface: its client would wait for it without end."""
     from huggingface_hub import constants, get_session
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
     response = get_session().get(
         f"{constants.ENDPOINT}/api/{path}",
         params=params,
-        headers=build_hf_headers(library_name="fmagic"),
+        headers=headers(),
         timeout=seconds,
     )
-    hf_raise_for_status(response)
+    must_be_good(response)
     return response.json()
 
 
@@ -269,27 +262,24 @@ def _census(name: str, revision: str | None) -> RemoteCensus:
 
 def _heads(hub: Any, name: str, commit: str, files: Iterable[str]) -> list[Any]:
     """Return the heads of the weight files, without a progress bar on the screen."""
-    from huggingface_hub.utils import disable_progress_bars
-
     if SAFE in files:
         return [
             hub.parse_safetensors_file_metadata(name, SAFE, revision=commit, timeout=ANSWER_SECONDS)
         ]
-    with disable_progress_bars():
+    with quiet():
         found = hub.get_safetensors_metadata(name, revision=commit, timeout=ANSWER_SECONDS)
     return list(found.files_metadata.values())
 
 
 def _config(name: str, commit: str) -> dict[str, Any]:
     from huggingface_hub import get_session, hf_hub_url
-    from huggingface_hub.utils import build_hf_headers, hf_raise_for_status
 
     response = get_session().get(
         hf_hub_url(name, "config.json", revision=commit),
-        headers=build_hf_headers(library_name="fmagic"),
+        headers=headers(),
         timeout=ANSWER_SECONDS,
     )
-    hf_raise_for_status(response)
+    must_be_good(response)
     try:
         content = response.json()
     except ValueError:

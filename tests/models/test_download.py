@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import _thread
 import os
+import shutil
 import subprocess
 import sys
 import threading
+from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
@@ -255,8 +257,8 @@ def test_a_full_disk_is_refused_before_the_first_byte(
     hub: Hub, hub_cache: Path, commit: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     free = hub_storage.SPARE_DISK + hub.bytes_of(NAME) - 1
-    usage = type("Usage", (), {"free": free})
-    monkeypatch.setattr(hub_storage.shutil, "disk_usage", lambda _: usage)
+    usage = SimpleNamespace(free=free)
+    monkeypatch.setattr(shutil, "disk_usage", lambda _: usage)
     with pytest.raises(DownloadError, match=r"takes .*kB of disk, and .* are free .*HF_HOME"):
         fetched()
     assert not hub.gets(NAME)

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import re
 import threading
 from dataclasses import dataclass, field
@@ -191,6 +192,22 @@ def digest(content: bytes) -> tuple[str, bool]:
     return hashlib.sha1(head + content, usedforsecurity=False).hexdigest(), False
 
 
+def stored_values(files: Mapping[str, bytes]) -> dict[str, int]:
+    """Return how many values of each type the weights hold; what cannot be read is left out."""
+    counts: dict[str, int] = {}
+    for name, content in files.items():
+        if not name.endswith(".safetensors"):
+            continue
+        try:
+            head = json.loads(content[8 : 8 + int.from_bytes(content[:8], "little")])
+        except ValueError:
+            continue
+        for key, each in head.items():
+            if key != "__metadata__":
+                counts[each["dtype"]] = counts.get(each["dtype"], 0) + math.prod(each["shape"])
+    return counts
+
+
 def _handler(hub: Hub, content_network: int) -> type[BaseHTTPRequestHandler]:
     class Handler(_Handler):
         pass
@@ -306,16 +323,6 @@ class _Handler(BaseHTTPRequestHandler):
     def card(self, repository: Repository, commit: str | None = None) -> dict[str, Any]:
         commit = commit or repository.branches[MAIN]
         files = repository.commits[commit]
-        counts: dict[str, int] = {}
-        for name, content in files.items():
-            if name.endswith(".safetensors"):
-                length = int.from_bytes(content[:8], "little")
-                for key, each in json.loads(content[8 : 8 + length]).items():
-                    if key != "__metadata__":
-                        values = 1
-                        for side in each["shape"]:
-                            values *= side
-                        counts[each["dtype"]] = counts.get(each["dtype"], 0) + values
         card = {
             "id": repository.name,
             "modelId": repository.name,
@@ -327,7 +334,7 @@ class _Handler(BaseHTTPRequestHandler):
             "tags": ["transformers", "safetensors", f"license:{repository.licence}"],
             "siblings": [self.sibling(name, content) for name, content in files.items()],
         }
-        if counts:
+        if counts := stored_values(files):
             card["safetensors"] = {"parameters": counts, "total": sum(counts.values())}
         return card
 
@@ -414,7 +421,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(end - start))
         self.end_headers()
         if self.command == "GET":
-            self.bytes(content[start:end], kind, share)
+            self.body(content[start:end], kind, share)
 
     def span(self, size: int) -> tuple[int, int]:
         """Return which bytes are asked for."""
@@ -423,7 +430,7 @@ class _Handler(BaseHTTPRequestHandler):
             return 0, size
         return int(asked[1]), min(int(asked[2]) + 1, size) if asked[2] else size
 
-    def bytes(self, content: bytes, kind: str, share: float) -> None:
+    def body(self, content: bytes, kind: str, share: float) -> None:
         broken = kind in ("cut", "stall", "slow")
         middle = int(len(content) * share) if broken else len(content)
         self.write(content[:middle])
