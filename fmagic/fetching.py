@@ -17,7 +17,7 @@ if TYPE_CHECKING:
 class Fetching:
     """Called with bytes on disk and bytes in all; as a context it ends what it began to show.
 
-    Nothing is shown of a model that is on this disk already.
+    Nothing is shown of a model whose files are all on this disk.
 
     Args:
         name: of the model.
@@ -34,6 +34,8 @@ class Fetching:
         """Pass on how far it is."""
         now = time.perf_counter()
         if self._watch is None:
+            if done == total:
+                return
             self._watch = self._make()
             self._first, self._total = done, total
             self._begun = now
