@@ -10,9 +10,6 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import hashlib
-import importlib
-import re
 import socket
 import threading
 import time
@@ -20,15 +17,21 @@ from collections import deque
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import DownloadError
-from fmagic.models.hub_client import headers, lock, must_be_good, no_answer
-from fmagic.models.hub_storage import RemoteFile, Storage, bytes_in, checked_names, unique
+from fmagic.models.hub_client import (
+    bar_class,
+    headers,
+    lock,
+    must_be_good,
+    no_answer,
+    waiting_time,
+)
+from fmagic.models.hub_storage import Digest, RemoteFile, Storage, bytes_in, checked_names, unique
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Sequence
     from pathlib import Path
 
 WORKERS = 8
-CHUNK = 1 << 20  # bytes that are digested between two looks at Stop
 POLL = 0.1  # seconds between two reports, and between two tries for a lock
 LAST_WORD = 2.0  # seconds that a thread has to end after Stop
 TRIES = 5  # in a row that bring nothing, before a break is given up
@@ -36,7 +39,6 @@ PAUSE = 1.0  # seconds before a broken connection is made again
 SHORT_WAIT = 10.0  # seconds that a hub may ask to wait without being an error
 NOT_IN_RANGE = 416
 PARTIAL = 206
-TOO_MANY = 429
 FAULT = 500
 
 
@@ -62,6 +64,7 @@ def download(
     *,
     commit: str,
     revision: str,
+    doubted: bool = False,
     progress: Callable[[int, int], None] | None = None,
 ) -> Path:
     """Bring files of one commit onto this disk and return their folder.
@@ -74,6 +77,7 @@ def download(
         files: which, as the hub lists them.
         commit: whose files they are.
         revision: as it was asked for; the cache notes which commit it is.
+        doubted: whether to compare files that are on this disk with their digests too.
         progress: called in this thread with bytes on disk and bytes in all: once before the first
             byte is received, then up to ten times a second, then at the end.
 
@@ -89,11 +93,17 @@ def download(
     others = [file for file in files if not file.is_checkable]
     total = sum(file.size for file in [*unique(resumable), *others])
     _Fetching(
-        name, unique(resumable), storage=storage, commit=commit, total=total, progress=progress
+        name,
+        unique(resumable),
+        storage=storage,
+        commit=commit,
+        total=total,
+        doubted=doubted,
+        progress=progress,
     ).run()
     if others:
         done = total - sum(file.size for file in others)
-        _by_client(name, others, commit, _reporter(progress, done, total))
+        _by_client(name, others, commit, bar_class(progress, done, total))
     return storage.place(resumable, commit, revision)
 
 
@@ -108,8 +118,10 @@ class _Fetching:
         storage: Storage,
         commit: str,
         total: int,
+        doubted: bool,
         progress: Callable[[int, int], None] | None,
     ) -> None:
+        self._doubted = doubted
         self._name, self._storage, self._commit = name, storage, commit
         self._total, self._progress = total, progress
         # The largest first: it takes longest.
@@ -175,11 +187,14 @@ class _Fetching:
         blob, part = self._storage.blob(file), self._storage.part(file)
         with self._alone(file):
             for _ in range(2):
-                if blob.exists():
-                    self._there[file.digest] = file.size
-                    return
-                self._receive(file, part)
-                if self._is_whole(file, part):
+                if self._storage.kept(file) == file.size and blob.exists():
+                    if not self._doubted or self._is_right(file, blob, Digest(file)):
+                        self._there[file.digest] = file.size
+                        return
+                    blob.unlink()
+                digest = Digest(file)
+                self._receive(file, part, digest)
+                if self._is_right(file, part, digest):
                     part.replace(blob)
                     return
                 part.unlink(missing_ok=True)
@@ -213,7 +228,7 @@ class _Fetching:
         if self._stop.wait(seconds):
             raise _StoppedError
 
-    def _receive(self, file: RemoteFile, part: Path) -> None:
+    def _receive(self, file: RemoteFile, part: Path, digest: Digest) -> None:
         """Receive the rest of a file, over as many connections as it takes."""
         from huggingface_hub import errors as hub_errors
 
@@ -229,7 +244,7 @@ class _Fetching:
                 part.touch()  # of nothing, for an empty file
                 return
             try:
-                self._stream(file, part, before)
+                self._stream(file, part, before, digest)
                 failure: Exception = EOFError("fewer bytes than announced")
             except hub_errors.HfHubHTTPError as error:
                 self._bear(error, file, part)
@@ -256,7 +271,7 @@ class _Fetching:
         elif status < FAULT:
             raise error
 
-    def _stream(self, file: RemoteFile, part: Path, before: int) -> None:
+    def _stream(self, file: RemoteFile, part: Path, before: int, digest: Digest) -> None:
         from huggingface_hub import constants, get_session, hf_hub_url
 
         # Compressed bytes cannot be resumed.
@@ -272,10 +287,13 @@ class _Fetching:
                 must_be_good(response)
                 appends = before and response.status_code == PARTIAL
                 there = before if appends else 0
+                for _ in digest.catch_up(part, there) if before else ():
+                    self._go_on()
                 with part.open("ab" if appends else "wb") as out:
                     for chunk in response.iter_bytes():
                         self._go_on()
                         out.write(chunk)
+                        digest.add(chunk)
                         there += len(chunk)
                         self._there[file.digest] = min(there, file.size)
                         if there > file.size:
@@ -291,35 +309,11 @@ class _Fetching:
             finally:
                 self._open.discard(response)
 
-    def _is_whole(self, file: RemoteFile, part: Path) -> bool:
-        """Compare a file with its digest."""
-        if len(file.digest) == hashlib.sha256().digest_size * 2:
-            digest = hashlib.sha256()
-        else:
-            # What Git calls a blob: a header, then the bytes.
-            digest = hashlib.sha1(b"blob %d\0" % file.size, usedforsecurity=False)
-        with part.open("rb") as stream:
-            while chunk := stream.read(CHUNK):
-                self._go_on()
-                digest.update(chunk)
-        return digest.hexdigest() == file.digest
-
-
-def waiting_time(error: Any) -> float | None:
-    """Return the seconds that a hub which gets too many requests asks to wait; else `None`.
-
-    Args:
-        error: an `HfHubHTTPError`.
-    """
-    response = error.response
-    if response.status_code != TOO_MANY:
-        return None
-    asked = str(response.headers.get("Retry-After", "")).strip()
-    if asked.isdigit():
-        return float(asked)
-    # `"api";r=0;t=55` of the draft on rate limits: 55 seconds until there is more.
-    found = re.search(r";\s*t\s*=\s*(\d+)", str(response.headers.get("ratelimit", "")))
-    return float(found[1]) if found else float("inf")
+    def _is_right(self, file: RemoteFile, path: Path, digest: Digest) -> bool:
+        """Compare a whole file with its digest."""
+        for _ in digest.catch_up(path, file.size):
+            self._go_on()
+        return digest.is_right()
 
 
 def _by_client(name: str, files: Sequence[RemoteFile], commit: str, bar: type[Any]) -> None:
@@ -328,22 +322,3 @@ def _by_client(name: str, files: Sequence[RemoteFile], commit: str, bar: type[An
 
     names = [file.name for file in files]
     snapshot_download(name, revision=commit, allow_patterns=names, tqdm_class=bar)
-
-
-def _reporter(progress: Callable[[int, int], None] | None, done: int, total: int) -> type[Any]:
-    """Return a progress bar class of tqdm that draws nothing and calls `progress`."""
-    base: Any = importlib.import_module("huggingface_hub.utils.tqdm").tqdm
-
-    class Reporter(base):  # type: ignore[misc]  # tqdm has no types
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # One bar counts bytes on disk, another bytes received; files have one as well.
-            self._reports = kwargs.get("name") == "huggingface_hub.snapshot_download"
-            self._sum = done + int(kwargs.get("initial") or 0)
-            super().__init__(*args, **{**kwargs, "disable": True})
-
-        def update(self, n: float | None = 1) -> None:
-            if self._reports and progress is not None and n:
-                self._sum += int(n)
-                progress(min(self._sum, total), total)
-
-    return Reporter

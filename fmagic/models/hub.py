@@ -119,6 +119,7 @@ def resolve(
         allow_pickle=allow_pickle,
         with_code=with_code,
         known=known,
+        doubted=found is not None,
         progress=progress,
     )
 
@@ -217,6 +218,7 @@ def _fetch(
     allow_pickle: bool,
     with_code: bool,
     known: Iterable[str],
+    doubted: bool,
     progress: Callable[[int, int], None] | None,
 ) -> LocalModel:
     files: list[RemoteFile] = []
@@ -227,7 +229,12 @@ def _fetch(
         files = [file for file in listed if file.name in wanted]
         must_have_room(name, files)
         root = download(
-            name, files, commit=commit, revision=revision or DEFAULT_REVISION, progress=progress
+            name,
+            files,
+            commit=commit,
+            revision=revision or DEFAULT_REVISION,
+            doubted=doubted,
+            progress=progress,
         )
     except FmagicError:
         raise

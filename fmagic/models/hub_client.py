@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import importlib
+import re
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
+
+TOO_MANY = 429  # requests, as HTTP says it
 
 
 def headers() -> dict[str, str]:
@@ -53,3 +58,45 @@ def no_answer() -> type[Exception]:
 
     found: type[Exception] = vars(errors)["HTTPError"]
     return found
+
+
+def waiting_time(error: Any) -> float | None:
+    """Return the seconds that a hub which gets too many requests asks to wait; else `None`.
+
+    Args:
+        error: an `HfHubHTTPError`.
+    """
+    response = error.response
+    if response.status_code != TOO_MANY:
+        return None
+    asked = str(response.headers.get("Retry-After", "")).strip()
+    if asked.isdigit():
+        return float(asked)
+    # `"api";r=0;t=55` of the draft on rate limits: 55 seconds until there is more.
+    found = re.search(r";\s*t\s*=\s*(\d+)", str(response.headers.get("ratelimit", "")))
+    return float(found[1]) if found else float("inf")
+
+
+def bar_class(progress: Callable[[int, int], None] | None, done: int, total: int) -> type[Any]:
+    """Return a progress bar class of tqdm that draws nothing and calls `progress`.
+
+    Args:
+        progress: called with bytes done and bytes in all.
+        done: what was done before.
+        total: bytes in all.
+    """
+    base: Any = importlib.import_module("huggingface_hub.utils.tqdm").tqdm
+
+    class Reporter(base):  # type: ignore[misc]  # tqdm has no types
+        def __init__(self, *args: Any, **kwargs: Any) -> None:
+            # One bar counts bytes on disk, another bytes received; files have one as well.
+            self._reports = kwargs.get("name") == "huggingface_hub.snapshot_download"
+            self._sum = done + int(kwargs.get("initial") or 0)
+            super().__init__(*args, **{**kwargs, "disable": True})
+
+        def update(self, n: float | None = 1) -> None:
+            if self._reports and progress is not None and n:
+                self._sum += int(n)
+                progress(min(self._sum, total), total)
+
+    return Reporter

@@ -19,8 +19,8 @@ from fmagic.errors import (
     OfflineError,
     did_you_mean,
 )
-from fmagic.models.download import SHORT_WAIT, BrokenOffError, waiting_time
-from fmagic.models.hub_client import no_answer
+from fmagic.models.download import SHORT_WAIT, BrokenOffError
+from fmagic.models.hub_client import no_answer, waiting_time
 from fmagic.models.hub_storage import Storage
 from fmagic.models.spec import near_names
 from fmagic.views import duration, size
@@ -87,6 +87,7 @@ def explained(  # noqa: PLR0911 - one for each thing that can happen
         files: that were to be fetched; what is there of them is told.
         known: names to suggest besides those that the hub finds.
     """
+    from huggingface_hub import constants
     from huggingface_hub import errors as hub_errors
 
     if isinstance(error, KeyboardInterrupt):
@@ -110,6 +111,11 @@ def explained(  # noqa: PLR0911 - one for each thing that can happen
     ):
         said = f"the Hugging Face Hub cannot be reached ({type(error).__name__})"
         return missing(name, revision, said)
+    if isinstance(error, OSError):
+        return DownloadError(
+            f"{name} cannot be written to the hub's cache, {constants.HF_HUB_CACHE}: "
+            f"{error.strerror or type(error).__name__}. Set HF_HOME to a folder of your own."
+        )
     return None
 
 
@@ -235,4 +241,6 @@ def _phrase(status: int) -> str:
 def _page(path: str) -> str:
     from huggingface_hub import constants
 
-    return f"{constants.ENDPOINT}/{path}"
+    # An address may hold a password.
+    scheme, _, place = constants.ENDPOINT.rpartition("://")
+    return f"{scheme}://{place.rpartition('@')[2]}/{path}"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import hashlib
 import os
 import re
 import shutil
@@ -13,10 +14,12 @@ from typing import TYPE_CHECKING
 from fmagic.errors import DownloadError, ModelError
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
 LARGEST_BY_HTTP = 50_000_000_000  # bytes; the hub gives larger files through Xet alone
 SPARE_DISK = 200_000_000  # bytes to leave free
+CHUNK = 1 << 20  # bytes that are read at once
+SHA256_LETTERS = 64
 DIGEST = re.compile(r"[0-9a-f]{40}|[0-9a-f]{64}")
 
 
@@ -39,6 +42,47 @@ class RemoteFile:
     def is_checkable(self) -> bool:
         """Whether it can be resumed and checked here."""
         return DIGEST.fullmatch(self.digest) is not None and self.size <= LARGEST_BY_HTTP
+
+
+class Digest:
+    """The digest of a file as far as it has come.
+
+    Args:
+        file: as the hub lists it.
+    """
+
+    def __init__(self, file: RemoteFile) -> None:
+        self._file = file
+        self._count = 0
+        self._begin()
+
+    def _begin(self) -> None:
+        self._count = 0
+        if len(self._file.digest) == SHA256_LETTERS:
+            self._hash = hashlib.sha256()
+        else:
+            # What Git calls a blob: a head, then the bytes.
+            head = b"blob %d\0" % self._file.size
+            self._hash = hashlib.sha1(head, usedforsecurity=False)
+
+    def add(self, chunk: bytes) -> None:
+        """Take the next bytes."""
+        self._hash.update(chunk)
+        self._count += len(chunk)
+
+    def catch_up(self, path: Path, size: int) -> Iterator[None]:
+        """Take the bytes of a file up to `size` that were not taken yet; yield now and then."""
+        if self._count > size:
+            self._begin()
+        with path.open("rb") as stream:
+            stream.seek(self._count)
+            while self._count < size and (chunk := stream.read(min(CHUNK, size - self._count))):
+                self.add(chunk)
+                yield
+
+    def is_right(self) -> bool:
+        """Whether these are the bytes that the hub lists."""
+        return self._hash.hexdigest() == self._file.digest
 
 
 class Storage:
@@ -73,7 +117,7 @@ class Storage:
         """Return how many bytes of a file are on this disk."""
         if not file.is_checkable:
             return 0
-        if self.blob(file).exists():
+        if bytes_in(self.blob(file)) == file.size and self.blob(file).exists():
             return file.size
         return min(bytes_in(self.part(file)), file.size)
 

@@ -8,21 +8,20 @@ import shutil
 import subprocess
 import sys
 import threading
+from pathlib import Path
 from types import SimpleNamespace
 from typing import TYPE_CHECKING
 
 import pytest
 
 from fmagic.errors import DownloadError, Interrupted, ModelError, OfflineError
-from fmagic.models import download, hub_storage
+from fmagic.models import hub_client, hub_storage
 from fmagic.models.hub import cached, resolve
 from fmagic.models.hub_storage import RemoteFile, Storage
 from fmagic.models.spec import ModelSpec
 from tests.support.hub import Hub, digest
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from fmagic.models.hub import LocalModel
     from tests.support.checkpoints import Checkpoints
 
@@ -147,7 +146,7 @@ def test_a_break_that_lasts_keeps_what_was_received(
     with pytest.raises(DownloadError, match=said):
         fetched()
     assert cached(NAME) is None
-    (part,) = leftovers(hub_cache)
+    (part,) = hub_cache.rglob(f"{digest((folder / WEIGHTS).read_bytes())[0]}.incomplete")
     half = part.stat().st_size
     assert half == (folder / WEIGHTS).stat().st_size // 2
     hub.moods.clear()
@@ -274,6 +273,40 @@ def test_a_full_disk_is_refused_before_the_first_byte(
     assert fetched().revision == commit
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="no device that is always full")
+def test_a_disk_that_fills_up_meanwhile(
+    hub: Hub, hub_cache: Path, commit: str, folder: Path
+) -> None:
+    part = Storage(NAME).root / "blobs" / f"{digest((folder / WEIGHTS).read_bytes())[0]}.incomplete"
+    part.parent.mkdir(parents=True)
+    part.symlink_to("/dev/full")
+    with pytest.raises(DownloadError, match=rf"disk is full: {WEIGHTS} .* HF_HOME .* is kept"):
+        fetched()
+    assert cached(NAME) is None
+
+
+def test_a_cache_that_cannot_be_written(
+    hub: Hub, hub_cache: Path, commit: str, folder: Path
+) -> None:
+    (hub_cache / "models--org--small").write_text("in the way")
+    with pytest.raises(DownloadError, match=r"cannot be written .* Set HF_HOME to a folder"):
+        fetched()
+
+
+@pytest.mark.parametrize("size", [None, 100])
+def test_a_model_that_was_spoilt_on_this_disk_is_fetched_again(
+    hub: Hub, commit: str, folder: Path, size: int | None
+) -> None:
+    weights = fetched().root / WEIGHTS
+    content = weights.read_bytes()
+    # Cut off, or of the right length with a broken head.
+    spoilt = content[:size] if size else b"\0" * 64 + content[64:]
+    weights.resolve().write_bytes(spoilt)
+    hub.asked.clear()
+    assert is_good(fetched(), folder)
+    assert {each.path.rpartition("/")[2] for each in hub.gets("/resolve/")} == {WEIGHTS}
+
+
 def test_two_processes_at_once_end_with_one_good_copy(
     hub: Hub, hub_cache: Path, commit: str, folder: Path
 ) -> None:
@@ -342,7 +375,7 @@ def test_progress_of_the_client_is_reported_and_nothing_is_drawn(
     capsys: pytest.CaptureFixture[str],
 ) -> None:
     seen: Seen = []
-    bar = download._reporter(lambda done, total: seen.append((done, total)), 0, 100)(
+    bar = hub_client.bar_class(lambda done, total: seen.append((done, total)), 0, 100)(
         total=0, initial=0, unit="B", unit_scale=True, name="huggingface_hub.snapshot_download"
     )
     other = type(bar)(total=100, unit="B", name="huggingface_hub.snapshot_download.transfer")
