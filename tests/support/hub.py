@@ -13,6 +13,7 @@ import math
 import re
 import threading
 from dataclasses import dataclass, field
+from functools import lru_cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import TYPE_CHECKING, Any, Self
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -99,6 +100,7 @@ class Hub:
         self.release = threading.Event()
         self.flowing = threading.Event()
         self.lock = threading.Lock()
+        self._news = threading.Condition()
         self._servers = [ThreadingHTTPServer(("127.0.0.1", 0), _handler(self, c)) for c in (0, 1)]
         for server in self._servers:
             server.daemon_threads = True
@@ -175,6 +177,19 @@ class Hub:
                     return mood
         return None
 
+    def note(self, asked: Asked) -> None:
+        """Take down a request."""
+        with self._news:
+            self.asked.append(asked)
+            self._news.notify_all()
+
+    def wait_for(self, count: int, part: str) -> bool:
+        """Wait until so many requests had this part in their path; tell whether they came."""
+        with self._news:
+            return self._news.wait_for(
+                lambda: sum(part in each.path for each in self.asked) >= count, timeout=60
+            )
+
     def gets(self, part: str) -> list[Asked]:
         """Return the requests for the bytes of files whose path has this part."""
         return [
@@ -184,6 +199,7 @@ class Hub:
         ]
 
 
+@lru_cache(maxsize=256)
 def digest(content: bytes) -> tuple[str, bool]:
     """Return the ETag of a file, and whether it is a large one."""
     if len(content) >= LARGE:
@@ -239,7 +255,7 @@ class _Handler(BaseHTTPRequestHandler):
             self.headers.get("Range"),
             self.content_network,
         )
-        self.hub.asked.append(asked)
+        self.hub.note(asked)
         mood = self.hub.mood(path, ("status",))
         if mood is not None:
             self.error(mood.status, "a bad mood", **mood.heads)
@@ -457,7 +473,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Type", "application/json")
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
-        self.wfile.write(content)
+        self.write(content)
 
     def error(self, status: int, message: str, **heads: str) -> None:
         content = json.dumps({"error": message}).encode()
@@ -469,4 +485,4 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_header("Content-Length", str(len(content)))
         self.end_headers()
         if self.command != "HEAD":
-            self.wfile.write(content)
+            self.write(content)
