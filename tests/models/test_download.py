@@ -120,6 +120,17 @@ def test_a_revision_is_pinned_to_its_commit(
     assert fetched(revision=newer).revision == newer
 
 
+def test_plain_python_shows_nothing(
+    hub: Hub, commit: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from fmagic.session import Session
+
+    model = Session().load(NAME, revision="v1", device="cpu", quant="none")
+    assert model.info()["revision"] == commit
+    model.unload()
+    assert capsys.readouterr() == ("", "")
+
+
 def test_a_broken_connection_goes_on_where_it_was(hub: Hub, commit: str, folder: Path) -> None:
     hub.misbehave("cut", WEIGHTS, times=3)
     seen: Seen = []
