@@ -23,7 +23,7 @@ Method = TypeVar("Method", bound="Callable[..., Any]")
 
 
 class Watch(Protocol):
-    """Sees one operation: every event, then exactly one of the two ends."""
+    """Sees one piece of work: every event, then exactly one of the ends."""
 
     def event(self, event: Event) -> None:
         """Take an event of the operation."""
@@ -33,6 +33,9 @@ class Watch(Protocol):
 
     def fail(self, record: RunRecord) -> None:
         """Show the record of an operation that ended in an error."""
+
+    def end(self, said: str) -> None:
+        """Show one line in the place of the progress of work that makes no run."""
 
 
 class Front(Protocol):
@@ -67,6 +70,9 @@ class Unwatched:
         """Show nothing."""
 
     def fail(self, record: RunRecord) -> None:
+        """Show nothing."""
+
+    def end(self, said: str) -> None:
         """Show nothing."""
 
 

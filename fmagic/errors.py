@@ -7,6 +7,8 @@
     ├── DataError              a table
     ├── ModelError             a model
     │   ├── ModelNotFoundError no such model
+    │   ├── GatedModelError    its owner, or the hub, wants to know who asks
+    │   ├── DownloadError      its files did not come, or came broken
     │   ├── OfflineError       it is not on this disk and there is no network
     │   ├── UnsafeModelError   it wants pickle or its own code to run
     │   ├── UnsuitableModelError  it cannot do what was asked
@@ -60,6 +62,14 @@ class ModelError(FmagicError):
 
 class ModelNotFoundError(ModelError):
     """No model of that name, folder or address."""
+
+
+class GatedModelError(ModelError):
+    """The hub gives the model only to those who agreed to its terms, or not to this token."""
+
+
+class DownloadError(ModelError):
+    """Files of the model did not come, came broken, or have no room."""
 
 
 class OfflineError(ModelError):

@@ -52,7 +52,7 @@ class LiveDisplay:
     def event(self, event: Event) -> None:
         """Take an event; the display follows when it is due."""
         if isinstance(event, Started):
-            self._started, self._done = event, 0
+            self._started, self._done = event, event.first
             self._begun = time.perf_counter()
         elif isinstance(event, Advanced):
             self._done = event.done
@@ -79,6 +79,12 @@ class LiveDisplay:
 
         self._show(bundle(record, card(record)))
 
+    def end(self, said: str) -> None:
+        """Show one line in the place of the progress."""
+        from fmagic.views import Text
+
+        self._show(self._bundle(Text(said, tone="muted")))
+
     def _progress(self) -> Block:
         from fmagic.views import Curve, Progress, Stack, Text
 
@@ -91,6 +97,7 @@ class LiveDisplay:
                     started.total,
                     label=started.label,
                     unit=started.unit,
+                    first=started.first,
                     seconds=time.perf_counter() - self._begun,
                 )
             )

@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
     from fmagic.data import Rows
+    from fmagic.drive import Watch
     from fmagic.models.loaded import Loaded
     from fmagic.operations.events import Event
     from fmagic.runs.record import RunRecord
@@ -51,6 +52,10 @@ class Running(Shelf):
     def changed(self) -> None:
         """Tell the front what is loaded or going on now."""
         self.front.changed()
+
+    def watch(self) -> Watch:
+        """Let the front show how far the fetching of a model is."""
+        return self.front.watch()
 
     def run(
         self,

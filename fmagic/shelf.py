@@ -5,10 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from fmagic.drive import tidy
+from fmagic.drive import Unwatched, tidy
 from fmagic.errors import ModelNotFoundError, OptionError, UnsuitableModelError, did_you_mean
+from fmagic.fetching import Fetching
 
 if TYPE_CHECKING:
+    from fmagic.drive import Watch
     from fmagic.models.language import LanguageModel
     from fmagic.models.loaded import Loaded
     from fmagic.settings import Fmagic
@@ -34,6 +36,7 @@ class Shelf:
         spec: str,
         *,
         name: str | None = None,
+        revision: str | None = None,
         quant: str | None = None,
         dtype: str | None = None,
         device: str | None = None,
@@ -43,10 +46,14 @@ class Shelf:
     ) -> Loaded:
         """Load a model and make it the current one.
 
+        A model of the hub that is not on this disk is fetched first; a notebook shows how far it is.
+
         Args:
             spec: `tiny`, `org/name[@revision]`, a folder, or the name of a tuned model.
             name: to call it by; the last part of the spec if not given. A model that has the name
                 already is freed first.
+            revision: branch, tag or commit of a model of the hub, as in `org/name@revision`; the
+                record of a run holds the commit.
             quant: `auto`, `nf4`, `int8` or `none`; auto weighs what fits and what is fastest.
             dtype: of unquantized weights, such as `bfloat16`; the device's fastest if not given.
             device: `cuda`, `cuda:1`, `mps` or `cpu`.
@@ -59,24 +66,28 @@ class Shelf:
             OptionError: an option does not exist or does not go with this model or device.
         """
         from fmagic.models.loader import load
-        from fmagic.models.spec import parse_spec
+        from fmagic.models.spec import at_revision, parse_spec
 
         parsed = parse_spec(spec, models_dir=Path(self.settings.models_dir))
+        if revision is not None:
+            parsed = at_revision(parsed, revision)
         name = name or Path(parsed.name).name
         replaced = self.by_name.get(name)
         try:
-            model = load(
-                parsed,
-                name=name,
-                quant=quant or self.settings.quant,
-                dtype=dtype,
-                device=device or self.settings.device,
-                adapter=adapter,
-                trust_remote_code=trust_remote_code,
-                allow_pickle=allow_pickle,
-                settings=self.settings,
-                replaces=replaced,
-            )
+            with Fetching(parsed.name, self.watch) as fetching:
+                model = load(
+                    parsed,
+                    name=name,
+                    quant=quant or self.settings.quant,
+                    dtype=dtype,
+                    device=device or self.settings.device,
+                    adapter=adapter,
+                    trust_remote_code=trust_remote_code,
+                    allow_pickle=allow_pickle,
+                    progress=fetching,
+                    settings=self.settings,
+                    replaces=replaced,
+                )
         except BaseException:
             if replaced is not None and not replaced.is_loaded:
                 self._forget(name)
@@ -114,6 +125,10 @@ class Shelf:
 
     def changed(self) -> None:
         """Tell whoever shows what is loaded; a shelf alone tells nobody."""
+
+    def watch(self) -> Watch:
+        """Return someone to watch a model being fetched; a shelf alone shows nobody."""
+        return Unwatched()
 
     def model(self, name: str | None = None) -> Loaded:
         """Return a loaded model: the current one, one by name, or one loaded now by its spec."""

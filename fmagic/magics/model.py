@@ -22,6 +22,7 @@ def arguments() -> Arguments:
     )
     add = parser.add_argument
     add("spec", nargs="?", help="tiny, org/name[@revision], a folder, or a tuned model")
+    add("--revision", metavar="REV", help="branch, tag or commit of org/name")
     add("--quant", metavar="METHOD", help="auto, none, int8, nf4, ...: how weights are kept")
     add("--dtype", metavar="TYPE", help="of unquantized weights: bfloat16, float16, float32")
     add("--device", metavar="DEVICE", help="cuda, cuda:1, mps or cpu")
@@ -37,7 +38,8 @@ def run(call: Call) -> object:
     session, values = call.session, call.values
     if values.spec is not None:
         names = (
-            "name", "quant", "dtype", "device", "adapter", "trust_remote_code", "allow_pickle",
+            "name", "revision", "quant", "dtype", "device", "adapter", "trust_remote_code",
+            "allow_pickle",
         )  # fmt: skip
         session.load(values.spec, **options(values, names))
     return session.loaded()

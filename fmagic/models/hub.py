@@ -6,16 +6,15 @@ revision changes only when the user asks for another.
 
 from __future__ import annotations
 
-import importlib
-import shutil
+import re
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from fmagic.errors import (
+    FmagicError,
     ModelError,
-    ModelNotFoundError,
-    OfflineError,
+    OptionError,
     UnsafeModelError,
     UnsuitableModelError,
 )
@@ -29,7 +28,9 @@ from fmagic.models.checkpoint import (
     refusal,
     transformer_folder,
 )
-from fmagic.models.spec import near_names
+from fmagic.models.download import download
+from fmagic.models.hub_errors import explained, fetch_command, missing, patiently
+from fmagic.models.hub_storage import RemoteFile, must_have_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -37,7 +38,9 @@ if TYPE_CHECKING:
     from fmagic.models.spec import ModelSpec
 
 LOOK_UP_SECONDS = 10.0
-SPARE_DISK = 200_000_000  # bytes to leave free
+DEFAULT_REVISION = "main"
+COMMIT = re.compile(r"[0-9a-f]{40}")
+REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
 CARD = "README.md"
 TEXT_ENDINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja", ".spm", ".vocab")
 TINY_FOLDER = Path(__file__).parent / "tiny" / "weights"
@@ -77,11 +80,15 @@ def resolve(
         allow_pickle: fetch pickled weights if there are no others.
         with_code: fetch the repository's Python files as well.
         known: names to suggest when there is no such model.
-        progress: called with bytes done and bytes in all while a model is fetched.
+        progress: called with bytes on disk and bytes in all while a model is fetched; first with
+            what an earlier try left.
 
     Raises:
         ModelNotFoundError: the hub has no such model or revision.
+        GatedModelError: the hub does not give it to this machine's user.
+        DownloadError: its files do not come, come broken, or have no room.
         OfflineError: it is not on this disk, and the network is off or does not answer.
+        Interrupted: Stop was pressed; what was received is kept for the next try.
         UnsafeModelError: it has pickled weights only.
         UnsuitableModelError: it is no model for text, or one of another program.
     """
@@ -100,19 +107,19 @@ def resolve(
     if spec.kind != "hub":
         assert spec.path is not None
         return LocalModel(transformer_folder(spec.path), spec.path, spec.revision)
-    revision = revision or spec.revision
+    revision = checked_revision(revision or spec.revision)
     found = cached(spec.name, revision)
     if found is not None and _is_whole(found, allow_pickle=allow_pickle):
         return found
     if offline or _offline_mode():
-        raise _offline_error(spec.name, revision, part=found is not None)
+        raise missing(spec.name, revision, "the network is switched off")
     return _fetch(
         spec.name,
         revision,
         allow_pickle=allow_pickle,
         with_code=with_code,
         known=known,
-        part=found is not None,
+        doubted=found is not None,
         progress=progress,
     )
 
@@ -140,9 +147,17 @@ def cached_names() -> list[str]:
     return [f"{part[0]}/{'--'.join(part[1:])}" for part in parts]
 
 
-def fetch_command(name: str, revision: str | None) -> str:
-    """Return the command that brings a model onto this disk."""
-    return f"hf download {name}" + (f" --revision {revision}" if revision else "")
+def checked_revision(revision: str | None) -> str | None:
+    """Return a revision that can be the name of a branch, a tag or a commit.
+
+    Raises:
+        OptionError: it cannot.
+    """
+    if revision is not None and (not REVISION.fullmatch(revision) or ".." in revision):
+        raise OptionError(
+            f"{revision!r} is no revision: name a branch, a tag or a commit, such as main."
+        )
+    return revision
 
 
 def wanted_files(names: Iterable[str], *, allow_pickle: bool, with_code: bool) -> list[str]:
@@ -196,17 +211,6 @@ def _offline_mode() -> bool:
     return bool(constants.is_offline_mode())
 
 
-def _offline_error(
-    name: str, revision: str | None, *, part: bool, because: str = "the network is switched off"
-) -> OfflineError:
-    state = "Only a part of" if part else "None of"
-    return OfflineError(
-        f"{state} {name} is on this disk, and {because}. With a network, run\n"
-        f"  {fetch_command(name, revision)}\n"
-        "`%model tiny` works without one."
-    )
-
-
 def _fetch(
     name: str,
     revision: str | None,
@@ -214,61 +218,56 @@ def _fetch(
     allow_pickle: bool,
     with_code: bool,
     known: Iterable[str],
-    part: bool,
+    doubted: bool,
     progress: Callable[[int, int], None] | None,
 ) -> LocalModel:
-    from huggingface_hub import HfApi, snapshot_download
-    from huggingface_hub import errors as hub_errors
-
-    # httpx's, by the only name that stays the same between versions of huggingface_hub.
-    no_answer: type[Exception] = vars(hub_errors)["HTTPError"]
+    files: list[RemoteFile] = []
     try:
-        info = HfApi().model_info(
+        commit, listed = _listing(name, revision)
+        names = [file.name for file in listed]
+        wanted = set(_needed(name, names, allow_pickle=allow_pickle, with_code=with_code))
+        files = [file for file in listed if file.name in wanted]
+        must_have_room(name, files)
+        root = download(
+            name,
+            files,
+            commit=commit,
+            revision=revision or DEFAULT_REVISION,
+            doubted=doubted,
+            progress=progress,
+        )
+    except FmagicError:
+        raise
+    except (Exception, KeyboardInterrupt) as error:
+        failure = explained(error, name, revision, files=files, known=known)
+        if failure is None:
+            raise
+    else:
+        return LocalModel(transformer_folder(root), root, commit)
+    # Here, so that it carries nothing of the request, which has the token in it.
+    raise failure
+
+
+def _listing(name: str, revision: str | None) -> tuple[str, list[RemoteFile]]:
+    """Return the commit that a revision is now, and its files."""
+    from huggingface_hub import HfApi
+
+    info = patiently(
+        lambda: HfApi(library_name="fmagic").model_info(
             name, revision=revision, timeout=LOOK_UP_SECONDS, files_metadata=True
         )
-        sizes = {each.rfilename: int(each.size or 0) for each in info.siblings or ()}
-        files = _needed(name, sizes, allow_pickle=allow_pickle, with_code=with_code)
-        total = sum(sizes[file] for file in files)
-        _must_have_room(name, total)
-        root = Path(
-            snapshot_download(
-                name,
-                revision=info.sha,
-                allow_patterns=files,
-                tqdm_class=_reporter(progress, total),
-            )
+    )
+    files = []
+    for each in info.siblings or ():
+        digest = each.lfs.sha256 if each.lfs is not None else each.blob_id
+        files.append(RemoteFile(each.rfilename, int(each.size or 0), str(digest or "")))
+    commit = str(info.sha or "")
+    if not COMMIT.fullmatch(commit):
+        raise ModelError(
+            f"The hub does not say which commit {name} is at, so it cannot be recorded. "
+            "Check that HF_ENDPOINT names a Hugging Face Hub."
         )
-    except hub_errors.GatedRepoError:
-        raise ModelNotFoundError(
-            f"{name} asks for consent first: accept its terms at https://huggingface.co/{name}, "
-            "then `hf auth login` on this machine."
-        ) from None
-    except hub_errors.RevisionNotFoundError:
-        raise ModelNotFoundError(
-            f"{name} has no revision {revision!r}; "
-            f"https://huggingface.co/{name}/commits lists them."
-        ) from None
-    except (hub_errors.RepositoryNotFoundError, hub_errors.HFValidationError):
-        raise ModelNotFoundError(
-            f"The Hugging Face Hub has no model {name!r} that this machine may read."
-            f"{near_names(name, known)} A private one needs `hf auth login`."
-        ) from None
-    except hub_errors.HfHubHTTPError as error:
-        raise _offline_error(
-            name, revision, part=part, because=f"the hub answers with an error ({error})"
-        ) from None
-    except (
-        no_answer,
-        hub_errors.OfflineModeIsEnabled,
-        hub_errors.LocalEntryNotFoundError,
-    ) as error:
-        raise _offline_error(
-            name,
-            revision,
-            part=part,
-            because=f"the Hugging Face Hub cannot be reached ({type(error).__name__})",
-        ) from None
-    return LocalModel(transformer_folder(root), root, root.name)
+    return commit, files
 
 
 def _needed(name: str, files: Iterable[str], *, allow_pickle: bool, with_code: bool) -> list[str]:
@@ -291,38 +290,3 @@ def _needed(name: str, files: Iterable[str], *, allow_pickle: bool, with_code: b
             raise UnsafeModelError(refusal(name))
         raise no_weights(name, files)
     return wanted
-
-
-def _must_have_room(name: str, needed: int) -> None:
-    from huggingface_hub import constants
-
-    from fmagic.views import size
-
-    folder = Path(constants.HF_HUB_CACHE)
-    while not folder.exists():
-        folder = folder.parent
-    free = shutil.disk_usage(folder).free
-    if needed + SPARE_DISK > free:
-        raise ModelError(
-            f"{name} takes {size(needed)} of disk, and {size(free)} are free in its cache. Remove "
-            "models with `hf cache rm`, or set HF_HOME to a larger disk."
-        )
-
-
-def _reporter(progress: Callable[[int, int], None] | None, total: int) -> type[Any]:
-    """Return a progress bar class of tqdm that draws nothing and calls `progress`."""
-    base: Any = importlib.import_module("huggingface_hub.utils.tqdm").tqdm
-
-    class Reporter(base):  # type: ignore[misc]  # tqdm has no types
-        def __init__(self, *args: Any, **kwargs: Any) -> None:
-            # One bar counts bytes on disk, another bytes received; files have one as well.
-            self._reports = kwargs.get("name") == "huggingface_hub.snapshot_download"
-            self._sum = int(kwargs.get("initial") or 0)
-            super().__init__(*args, **{**kwargs, "disable": True})
-
-        def update(self, n: float | None = 1) -> None:
-            if self._reports and progress is not None and n:
-                self._sum += int(n)
-                progress(min(self._sum, total), total)
-
-    return Reporter

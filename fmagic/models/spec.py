@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -87,6 +87,23 @@ def parse_spec(text: str, *, models_dir: Path) -> ModelSpec:
         f"There is no model {text!r}.{near_names(text, names)} A model is `tiny`, `org/name` of "
         "the Hugging Face Hub, a folder (./folder), or a name that %%finetune made."
     )
+
+
+def at_revision(spec: ModelSpec, revision: str) -> ModelSpec:
+    """Return a model of the hub at a branch, a tag or a commit.
+
+    Raises:
+        OptionError: it is no model of the hub, or names another revision itself.
+    """
+    if spec.kind != "hub":
+        raise OptionError(
+            f"--revision is for models of the Hugging Face Hub (org/name), and {spec.name} is none."
+        )
+    if spec.revision not in (None, revision):
+        raise OptionError(
+            f"{spec} names the revision {spec.revision}, and --revision is {revision}: give one."
+        )
+    return replace(spec, revision=revision)
 
 
 def known_names(models_dir: Path) -> list[str]:

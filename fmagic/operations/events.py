@@ -8,11 +8,15 @@ from typing import TypeAlias
 
 @dataclass(frozen=True, slots=True)
 class Started:
-    """The work begins: `total` units are ahead (`None`: not known)."""
+    """The work begins: `total` units are ahead (`None`: not known).
+
+    `first` of them were done before, and say nothing about the rate.
+    """
 
     label: str
     total: int | None
     unit: str
+    first: int = 0
 
 
 @dataclass(frozen=True, slots=True)

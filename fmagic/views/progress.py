@@ -4,13 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from fmagic.views.formats import duration, number
+from fmagic.views.formats import duration, number, size
 from fmagic.views.text import COLOURS, NO_MATH, SHADE, cell, escaped, stripped
 
 BAR = 20
 LONGEST_LABEL = 80
 # A rate out of less time than this is a guess.
 SHORTEST = 0.2
+BYTES = "B"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,8 @@ class Progress:
         done: how much is done.
         total: of how much; `None` if that is not known.
         label: what is being done.
-        unit: of `done`, such as `rows`.
+        unit: of `done`, such as `rows`; amounts of `B` are shown as sizes.
+        first: what was done before it began.
         seconds: since it began.
     """
 
@@ -29,6 +31,7 @@ class Progress:
     total: int | None
     label: str = field(kw_only=True)
     unit: str = field(kw_only=True)
+    first: int = field(kw_only=True, default=0)
     seconds: float = field(kw_only=True)
 
     def plain(self) -> str:
@@ -63,14 +66,25 @@ class Progress:
         return min(max(self.done / self.total, 0.0), 1.0)
 
     def _figures(self) -> str:
-        of = "" if self.total is None else f"/{number(self.total)}"
-        parts = [f"{number(self.done)}{of} {cell(self.unit, LONGEST_LABEL)}"]
-        if self.done > 0 and self.seconds >= SHORTEST:
-            rate = self.done / self.seconds
-            shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"  # noqa: PLR2004 - two digits
-            parts.append(f"{shown} {cell(self.unit, LONGEST_LABEL)}/s")
+        parts = [self._amount()]
+        new = self.done - self.first
+        if new > 0 and self.seconds >= SHORTEST:
+            rate = new / self.seconds
+            parts.append(self._rate(rate))
             if self.total is not None and self.done < self.total:
                 parts.append(f"{duration((self.total - self.done) / rate)} left")
             else:
                 parts.append(duration(self.seconds))
         return ", ".join(parts)
+
+    def _amount(self) -> str:
+        if self.unit == BYTES:
+            return size(self.done) + ("" if self.total is None else f" of {size(self.total)}")
+        of = "" if self.total is None else f"/{number(self.total)}"
+        return f"{number(self.done)}{of} {cell(self.unit, LONGEST_LABEL)}"
+
+    def _rate(self, rate: float) -> str:
+        if self.unit == BYTES:
+            return f"{size(rate)}/s"
+        shown = f"{rate:,.0f}" if rate >= 10 else f"{rate:.2g}"  # noqa: PLR2004 - two digits
+        return f"{shown} {cell(self.unit, LONGEST_LABEL)}/s"

@@ -144,18 +144,3 @@ def test_what_cannot_be_loaded_is_not_fetched(
 ) -> None:
     with pytest.raises(error, match=said):
         hub._needed("org/x", files, allow_pickle=False, with_code=False)
-
-
-def test_progress_is_reported_in_bytes_and_nothing_is_drawn(
-    capsys: pytest.CaptureFixture[str],
-) -> None:
-    seen: list[tuple[int, int]] = []
-    bar = hub._reporter(lambda done, total: seen.append((done, total)), 100)(
-        total=0, initial=0, unit="B", unit_scale=True, name="huggingface_hub.snapshot_download"
-    )
-    other = type(bar)(total=100, unit="B", name="huggingface_hub.snapshot_download.transfer")
-    bar.update(40)
-    other.update(40)
-    bar.update(90)
-    assert seen == [(40, 100), (100, 100)]
-    assert capsys.readouterr() == ("", "")
