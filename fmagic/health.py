@@ -54,36 +54,6 @@ def freed_view(shelf: Shelf, amount: int) -> View:
     return View(Stack(blocks), amount)
 
 
-def models_view(shelf: Shelf, query: str) -> View:
-    """Show what is loaded and what is on this disk."""
-    from fmagic.models.catalog import listing
-
-    held = {str(model.spec): name for name, model in shelf.by_name.items()}
-    entries = listing(Path(shelf.settings.models_dir))
-    on_disk = {entry.name for entry in entries}
-    rows = [
-        (
-            entry.name,
-            entry.architecture or "",
-            size(entry.bytes),
-            entry.license.id,
-            entry.source,
-            f"loaded as {held[entry.name]}" if entry.name in held else "",
-        )
-        for entry in entries
-    ]
-    rows += [
-        (name, model.kind, "", "", model.spec.kind, f"loaded as {name}")
-        for name, model in shelf.by_name.items()
-        if str(model.spec) not in on_disk
-    ]
-    rows = [row for row in rows if query.lower() in row[0].lower()]
-    if not rows:
-        return View(Text(f"No model here has {query!r} in its name. `%models` lists all."), rows)
-    columns = ["model", "architecture", "on disk", "licence", "from", ""]
-    return View(Table(columns, rows, total=len(rows)), rows)
-
-
 def status_view(shelf: Shelf, log: RunLog) -> View:
     """Show device, memory, loaded models, and where the journal is."""
     from fmagic.models.devices import detect

@@ -9,9 +9,10 @@ from typing import TYPE_CHECKING, Any
 from fmagic.drive import Points, tidy
 from fmagic.errors import DataError, OptionError, TemplateError, did_you_mean
 from fmagic.filling import checked_choices, fill, texts_of
-from fmagic.health import doctor_view, freed_view, loaded_view, models_view, status_view
+from fmagic.health import doctor_view, freed_view, loaded_view, status_view
 from fmagic.logbook import Logbook
 from fmagic.models.sampling import Sampling
+from fmagic.picking import models_view
 from fmagic.results import Answer, Answers, Scores, Tuned, Vectors, View
 from fmagic.template import Template
 
@@ -316,9 +317,38 @@ class Session(Logbook):
             adopt=adopt,
         )
 
-    def models(self, query: str = "") -> View:
-        """Return what is loaded and what is on this disk, with names that contain `query`."""
-        return models_view(self, query)
+    def models(
+        self,
+        query: str = "",
+        *,
+        task: str | None = None,
+        license: str | None = None,  # noqa: A002 - the field's word; the builtin is a printer
+        fits: bool = False,
+        cached: bool = False,
+        max_size: str | None = None,
+        hub: bool = False,
+    ) -> View:
+        """Show what can be picked: what fits first, then what is on this disk, then by size.
+
+        Args:
+            query: part of a name, or of what a model is good at.
+            task: `text-generation`, `embedding`, `seq2seq`, ...
+            license: a class (`open`, `restricted`, `commercial`, `unknown`) or an identifier.
+            fits: only what fits into the memory that is free.
+            cached: only what is on this disk.
+            max_size: `3B` or `500M` parameters at most, or `5GB` of memory.
+            hub: search the Hugging Face Hub for `query` as well.
+
+        Returns:
+            A display whose `.data` is a list of `models.choices.Choice`.
+
+        Raises:
+            OptionError: no such task or licence, or a size that is none.
+            OfflineError: `hub` is set, and the network is off or does not answer.
+        """
+        from fmagic.models.choices import Wanted
+
+        return models_view(self, Wanted(query, task, license, fits, cached, max_size), hub=hub)
 
     def loaded(self) -> View:
         """Return what is loaded."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -12,23 +13,33 @@ from fmagic.models.catalog import listing
 from fmagic.models.devices import parse_bytes
 from fmagic.models.fit import Census, Fit, Training, estimate
 from fmagic.models.known import TASKS, find, known_models
-from fmagic.models.licenses import KINDS
+from fmagic.models.licenses import KINDS, classify
 from fmagic.models.precision import BYTES, choose_dtype
+from fmagic.models.shape import Shape
 from fmagic.models.sizing import local_size
-from fmagic.views import size
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Mapping
     from pathlib import Path
 
     from fmagic.models.catalog import Entry
     from fmagic.models.devices import Device
     from fmagic.models.known import KnownModel
     from fmagic.models.licenses import License
-    from fmagic.models.shape import Shape
 
 CONTEXT = 2048  # tokens of prompt and answer together, for which the fit is worked out
-RUNS = ("text-generation", "embedding", "seq2seq")  # tasks that fmagic runs
+WRITES = ("text-generation", "seq2seq")
+RUNS = (*WRITES, "embedding")  # tasks that fmagic runs
+# The hub's names of tasks that are called otherwise here.
+HUB_TASKS = {
+    "feature-extraction": "embedding",
+    "sentence-similarity": "embedding",
+    "text2text-generation": "seq2seq",
+    "translation": "seq2seq",
+    "summarization": "seq2seq",
+    "zero-shot-image-classification": "image-text-embedding",
+    "text-to-image": "image-generation",
+}
 _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)\s*([bm])", re.IGNORECASE)
 _MILLION, _BILLION = 10**6, 10**9
 
@@ -158,9 +169,7 @@ def largest(text: str) -> tuple[str, float]:
         OptionError: it is neither.
     """
     if match := _PARAMETERS.fullmatch(text.strip()):
-        return "parameters", float(match[1]) * (
-            _BILLION if match[2].lower() == "b" else _MILLION
-        )
+        return "parameters", float(match[1]) * (_BILLION if match[2].lower() == "b" else _MILLION)
     try:
         return "memory", parse_bytes(text)
     except OptionError:
@@ -176,35 +185,111 @@ def _is_within(choice: Choice, text: str) -> bool:
     return any(each.total <= bound for each in choice.fits.values())
 
 
+class Sizer:
+    """Works out what models take on one device; looks only once at what works there.
+
+    Args:
+        device: where they would run.
+    """
+
+    def __init__(self, device: Device) -> None:
+        self.device = device
+        self._width = BYTES[choose_dtype(None, device)]
+        self._methods = {
+            name: method
+            for name, method in quant.methods().items()
+            if quant.why_not(method, device) is None
+        }
+
+    def fit(
+        self,
+        census: Census,
+        shape: Shape,
+        method: quant.Method,
+        *,
+        writes: bool,
+        training: Training | None = None,
+    ) -> Fit:
+        """Return what a model takes with a method."""
+        return estimate(
+            shape,
+            census,
+            method,
+            self.device,
+            dtype_bytes=self._width,
+            context=min(shape.context or CONTEXT, CONTEXT),
+            writes=writes,
+            training=training,
+        )
+
+    def fits(
+        self, census: Census, shape: Shape, *, writes: bool
+    ) -> tuple[dict[str, Fit], str, str]:
+        """Return what a model takes with each method, the best of them, and why."""
+        fits = {
+            name: self.fit(census, shape, method, writes=writes)
+            for name, method in self._methods.items()
+            if census.linear or method.bytes_per_parameter is None
+        }
+        chosen = quant.choose(
+            self.device,
+            lambda method: self.fit(census, shape, method, writes=writes),
+            parameters=census.parameters,
+            writes=writes,
+            among=self._methods,
+        )
+        return fits, chosen.method.name, chosen.reason
+
+    def tuning(self, known: KnownModel, method: str = "lora") -> Fit | None:
+        """Return what tuning a model of the curated list takes, `None` if it writes no text.
+
+        Args:
+            known: the model.
+            method: `lora`, `qlora` or `full`.
+        """
+        base = self._methods.get("nf4" if method == "qlora" else "none")
+        if known.shape is None or known.task not in WRITES or base is None:
+            return None
+        return self.fit(known.census, known.shape, base, writes=True, training=Training(method))
+
+
 def choices(models_dir: Path, device: Device, wanted: Wanted | None = None) -> list[Choice]:
     """Return what can be picked, ranked: what fits first, then what is here, then by size.
+
+    What fmagic cannot run comes last.
 
     Args:
         models_dir: where `%%finetune` saves models.
         device: where they would run.
         wanted: which to show; all if not given.
     """
-    wanted = wanted or Wanted()
-    here = [_of_disk(entry, device) for entry in listing(models_dir)]
+    wanted, sizer = wanted or Wanted(), Sizer(device)
+    here = [_of_disk(entry, sizer) for entry in listing(models_dir)]
     names = {each.name.lower() for each in here}
-    to_fetch = [_of_list(each, device) for each in known_models() if each.name.lower() not in names]
+    to_fetch = [_of_list(each, sizer) for each in known_models() if each.name.lower() not in names]
     return sorted((each for each in [*here, *to_fetch] if wanted.takes(each)), key=_rank)
 
 
 def _rank(choice: Choice) -> tuple[object, ...]:
     fits = choice.fit is not None and choice.fit.fits
-    return (not fits, not choice.is_here, choice.parameters or 10**15, choice.name.lower())
+    return (
+        not choice.runs,
+        not fits,
+        not choice.is_here,
+        choice.parameters or 10**15,
+        choice.name.lower(),
+    )
 
 
-def _of_disk(entry: Entry, device: Device) -> Choice:
+def _of_disk(entry: Entry, sizer: Sizer) -> Choice:
     known = find(entry.name) if entry.source == "hub" else None
     if known is not None:
-        return _of_list(known, device, entry)
+        return _of_list(known, sizer, entry)
     sizes = local_size(entry.path) if entry.base is None else None
     task = _task_of(entry.architecture)
     fits, best, reason = {}, "", ""
     if sizes is not None:
-        fits, best, reason = _fits(*sizes, device, writes=task != "embedding")
+        fits, best, reason = sizer.fits(*sizes, writes=task != "embedding")
     return Choice(
         name=entry.name,
         task=task,
@@ -222,12 +307,10 @@ def _of_disk(entry: Entry, device: Device) -> Choice:
     )
 
 
-def _of_list(known: KnownModel, device: Device, entry: Entry | None = None) -> Choice:
+def _of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Choice:
     fits, best, reason = {}, "", ""
     if known.task in RUNS and known.shape is not None:
-        fits, best, reason = _fits(
-            known.census, known.shape, device, writes=known.task != "embedding"
-        )
+        fits, best, reason = sizer.fits(known.census, known.shape, writes=known.task != "embedding")
     stored = known.stored_bytes or 2 * known.parameters
     return Choice(
         name=known.name,
@@ -246,49 +329,45 @@ def _of_list(known: KnownModel, device: Device, entry: Entry | None = None) -> C
     )
 
 
-def _fits(
-    census: Census, shape: Shape, device: Device, *, writes: bool
-) -> tuple[dict[str, Fit], str, str]:
-    """Return what a model takes with each method, the best of them, and why."""
-    width = BYTES[choose_dtype(None, device)]
-    context = min(shape.context or CONTEXT, CONTEXT)
+def of_hub(query: str, device: Device, wanted: Wanted) -> list[Choice]:
+    """Return what the hub's own search finds; their fit counts weights alone.
 
-    def of(method: quant.Method) -> Fit:
-        return estimate(
-            shape, census, method, device, dtype_bytes=width, context=context, writes=writes
-        )
-
-    usable = {
-        name: method
-        for name, method in quant.methods().items()
-        if quant.why_not(method, device) is None
-        and (census.linear or method.bytes_per_parameter is None)
-    }
-    fits = {name: of(method) for name, method in usable.items()}
-    chosen = quant.choose(device, of, parameters=census.parameters, writes=writes)
-    return fits, chosen.method.name, chosen.reason
-
-
-def tuning_fit(known: KnownModel, device: Device, method: str = "lora") -> Fit | None:
-    """Return what tuning a model of the curated list takes, `None` if it is no text model.
-
-    Args:
-        known: the model.
-        device: where it would run.
-        method: `lora`, `qlora` or `full`.
+    Raises:
+        OfflineError: the network is off or does not answer.
+        DownloadError: the hub has a fault or gets too many requests.
     """
-    if known.shape is None or known.task not in ("text-generation", "seq2seq"):
-        return None
-    base = quant.methods()["nf4" if method == "qlora" else "none"]
-    return estimate(
-        known.shape,
-        known.census,
-        base,
-        device,
-        dtype_bytes=BYTES[choose_dtype(None, device)],
-        context=CONTEXT,
-        training=Training(method),
-    )
+    from fmagic.models.hub_search import search
+
+    sizer = Sizer(device)
+    unknown = Shape(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
+    found = []
+    for each in search(query):
+        if (known := find(each.name)) is not None:
+            found.append(_of_list(known, sizer))
+            continue
+        task = HUB_TASKS.get(each.task or "", each.task or "")
+        fits, best, reason = {}, "", ""
+        if each.parameters and task in RUNS:
+            census = Census(each.parameters, 0, 0)
+            fits, best, reason = sizer.fits(census, unknown, writes=task != "embedding")
+        found.append(
+            Choice(
+                name=each.name,
+                task=task,
+                license=classify(each.licence),
+                parameters=each.parameters or 0,
+                context=0,
+                good_at=f"{each.downloads:,} downloads a month",
+                where="to fetch",
+                disk_bytes=each.bytes or 0,
+                gated=each.gated,
+                source=f"https://huggingface.co/{each.name}",
+                fits=fits,
+                best=best,
+                reason=reason,
+            )
+        )
+    return [each for each in found if dataclasses.replace(wanted, query="").takes(each)]
 
 
 def _task_of(architecture: str | None) -> str:
@@ -305,38 +384,3 @@ def _task_of(architecture: str | None) -> str:
     return next(
         (task for end, task in endings.items() if architecture and architecture.endswith(end)), ""
     )
-
-
-def said_size(choice: Choice) -> str:
-    """Return the number of parameters, for people."""
-    for unit, letter in ((_BILLION, "B"), (_MILLION, "M")):
-        if choice.parameters >= unit:
-            return f"{choice.parameters / unit:.{1 if choice.parameters < 100 * unit else 0}f}{letter}"
-    return ""
-
-
-def table_of(
-    found: Sequence[Choice], loaded: Mapping[str, str], copies: Mapping[str, int]
-) -> Iterable[tuple[object, ...]]:
-    """Yield the cells of a row for each choice.
-
-    Args:
-        found: the choices.
-        loaded: spec of each loaded model, and its name.
-        copies: bytes of the quantized copies of a model, by its name.
-    """
-    for each in found:
-        where = f"loaded as {loaded[each.name]}" if each.name in loaded else each.where
-        disk = size(each.disk_bytes) if each.disk_bytes else ""
-        if kept := copies.get(each.name):
-            disk += f" + {size(kept)} quantized"
-        yield (
-            each.name,
-            each.task,
-            said_size(each),
-            each.advice,
-            each.license.id if each.license.kind == "open" else each.license.said,
-            where + (", asks for consent" if each.gated and not each.is_here else ""),
-            disk,
-            each.good_at,
-        )

@@ -12,6 +12,7 @@ import os
 import platform
 import re
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
@@ -261,12 +262,17 @@ def _read_group(
 
 def processor_has(*flags: str) -> bool:
     """Tell whether this processor has all these instruction sets, as Linux names them."""
+    return set(flags) <= _instruction_sets()
+
+
+@cache
+def _instruction_sets() -> frozenset[str]:
     try:
         text = Path("/proc/cpuinfo").read_text(encoding="utf-8", errors="replace")
     except OSError:
-        return False
+        return frozenset()
     match = re.search(r"^(?:flags|Features)\s*:\s*(.+)$", text, re.MULTILINE)
-    return match is not None and set(flags) <= set(match[1].split())
+    return frozenset(match[1].split() if match else ())
 
 
 def capability(device: Device) -> tuple[int, int]:

@@ -16,7 +16,7 @@ from fmagic.models.devices import processor_has
 from fmagic.plugins import plugins
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Mapping
 
     from fmagic.models.devices import Device
     from fmagic.models.fit import Fit
@@ -102,7 +102,12 @@ def why_not(method: Method, device: Device) -> str | None:
 
 
 def choose(
-    device: Device, estimate: Callable[[Method], Fit], *, parameters: int, writes: bool
+    device: Device,
+    estimate: Callable[[Method], Fit],
+    *,
+    parameters: int,
+    writes: bool,
+    among: Mapping[str, Method] | None = None,
 ) -> Choice:
     """Choose the method that is fastest among those that fit.
 
@@ -111,9 +116,10 @@ def choose(
         estimate: what the model takes with a method.
         parameters: of the model.
         writes: whether it writes text; an encoder only reads, which quantization slows down.
+        among: the methods that work there, where the caller knows them already.
     """
-    known = methods()
-    plain, nf4 = known["none"], known["nf4"]
+    known = methods() if among is None else among
+    plain, nf4 = known["none"], known.get("nf4")
     room = estimate(plain)
     lacking = f"unquantized it would take {room.said} of {room.free_said} free"
     if device.type == "cpu":
@@ -129,6 +135,8 @@ def choose(
         if room.is_comfortable:
             return Choice(plain, "it fits with room to spare, and unquantized is fastest and exact")
         reason = lacking
-    if (obstacle := why_not(nf4, device)) is not None:
+    if nf4 is None:
+        return Choice(plain, f"nf4 cannot be used on {device}")
+    if among is None and (obstacle := why_not(nf4, device)) is not None:
         return Choice(plain, f"nf4 cannot be used on {device}: {obstacle}")
     return Choice(nf4, reason)
