@@ -35,6 +35,11 @@ T = TypeVar("T")
 MOST_OF_AN_ERROR = 64 * 1024  # bytes of a refusal
 
 
+def _bytes_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
+    """Return the body in pieces, as what it is: a generator that has to be closed."""
+    return cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+
+
 def _no_authorities() -> ssl.SSLContext:
     """Return a context that trusts nobody; reading all authorities takes a while."""
     return ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
@@ -107,11 +112,12 @@ class Client:
                     yield self._object(self._parsed(await response.aread(), response))
                     return
                 stream = EventStream()
-                async for piece in response.aiter_bytes():
-                    for data in stream.feed(piece):
-                        if data.strip() == "[DONE]":
-                            return
-                        yield self._event(data)
+                async with contextlib.aclosing(_bytes_of(response)) as found:
+                    async for piece in found:
+                        for data in stream.feed(piece):
+                            if data.strip() == "[DONE]":
+                                return
+                            yield self._event(data)
 
     async def patiently(
         self, attempt: Callable[[], Awaitable[T]], adapt: Callable[[Trouble], bool] | None = None
@@ -165,10 +171,11 @@ class Client:
         if response.is_success:
             return
         content = b""
-        async for piece in response.aiter_bytes():
-            content += piece
-            if len(content) > MOST_OF_AN_ERROR:
-                break
+        async with contextlib.aclosing(_bytes_of(response)) as found:
+            async for piece in found:
+                content += piece
+                if len(content) > MOST_OF_AN_ERROR:
+                    break
         said = self.endpoint.hidden(words_of(content, response))
         raise refusal(self.endpoint, self._model, response.status_code, said, retry_after(response))
 

@@ -41,12 +41,13 @@ def pump(work: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]) -> It
         error: BaseException | None = None
         try:
             loop.run_until_complete(task)
-            loop.run_until_complete(loop.shutdown_asyncgens())
         except BaseException as failure:  # noqa: BLE001 - handed to the consumer, who raises it
             error = failure
+        found.put(_End(error))
+        try:
+            loop.run_until_complete(_tidy())
         finally:
             loop.close()
-        found.put(_End(error))
 
     worker = threading.Thread(target=run, name="fmagic-remote", daemon=True)
     worker.start()
@@ -66,6 +67,13 @@ def pump(work: Callable[[Callable[[T], None]], Coroutine[Any, Any, None]]) -> It
         with contextlib.suppress(RuntimeError):  # the loop has ended already
             loop.call_soon_threadsafe(task.cancel)
         worker.join(PARTING)
+
+
+async def _tidy() -> None:
+    """Wait for what is left: streams that were given up are closed by tasks of their own."""
+    rest = asyncio.all_tasks() - {asyncio.current_task()}
+    await asyncio.gather(*rest, return_exceptions=True)
+    await asyncio.get_running_loop().shutdown_asyncgens()
 
 
 def _first(error: BaseException) -> BaseException:

@@ -6,12 +6,19 @@ days. Without one it answers well: a chat gets back its last message in capitals
 
 from __future__ import annotations
 
+import contextlib
 import json
+import os
 import socket
+import subprocess
+import sys
 import threading
+import time
+import urllib.request
 from collections import deque
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
 if TYPE_CHECKING:
@@ -19,6 +26,7 @@ if TYPE_CHECKING:
 
 MODEL = "org/echo"
 PATIENCE = 30  # seconds until a test gives up
+START = 240  # and for a server that has to load torch
 
 
 @dataclass
@@ -302,3 +310,55 @@ class Server:
 
     def __exit__(self, *_: object) -> None:
         self.kill()
+
+
+class RealServer:
+    """`transformers serve` with a model of ours, as a process of its own; a context that ends it.
+
+    Args:
+        folder: of the model.
+        cache: an empty folder for its cache.
+    """
+
+    def __init__(self, folder: Path, cache: Path) -> None:
+        self.folder = folder
+        with socket.socket() as probe:
+            probe.bind(("127.0.0.1", 0))
+            self.host = f"127.0.0.1:{probe.getsockname()[1]}"
+        self._log = (cache / "log.txt").open("w")
+        command = [
+            *(sys.executable, "-m", "transformers.cli.transformers", "serve", str(folder)),
+            *("--host", "127.0.0.1", "--port", self.host.rpartition(":")[2], "--device", "cpu"),
+        ]
+        environment = {**os.environ, "HF_HUB_CACHE": str(cache), "HF_HUB_OFFLINE": "1"}
+        self.process = subprocess.Popen(
+            command, env=environment, stdout=self._log, stderr=subprocess.STDOUT
+        )
+
+    @property
+    def spec(self) -> str:
+        """What `%model` takes."""
+        return f"http://{self.host}/v1#{self.folder}"
+
+    def kill(self) -> None:
+        """End the process without a word to it."""
+        self.process.kill()
+        self.process.wait(PATIENCE)
+
+    def __enter__(self) -> Self:
+        deadline = time.monotonic() + START
+        while time.monotonic() < deadline:
+            try:
+                urllib.request.urlopen(f"http://{self.host}/health", timeout=5).close()
+            except OSError:
+                with contextlib.suppress(subprocess.TimeoutExpired):
+                    self.process.wait(0.1)
+                    break  # it has ended
+                continue
+            return self
+        self.__exit__()
+        raise AssertionError(Path(self._log.name).read_text())
+
+    def __exit__(self, *_: object) -> None:
+        self.kill()
+        self._log.close()
