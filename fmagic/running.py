@@ -142,7 +142,7 @@ def _broken(kind: str, done: Any, failure: FmagicError) -> FmagicError:
         kept = "What was written until then is kept in the result."
     else:
         rest = "vectors that are missing are NaN" if kind == "embed" else "the others are empty"
-        kept = f"{done.done:,} of {done.total:,} are done and kept in the result; {rest}."
+        kept = f"{done.done:,} of {done.total:,} are done and kept in the result (-o NAME); {rest}."
     return type(failure)(f"{failure}\n{kept} Run the cell again when the cause is mended.")
 
 

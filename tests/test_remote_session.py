@@ -270,7 +270,7 @@ def test_what_is_loaded_is_shown(session: Session, server: Server) -> None:
         assert "echo" in repr(view)
     assert server.host in repr(session.loaded())
     assert session.unload() == 0
-    assert session.current is None
+    assert not session.by_name
     with pytest.raises(ModelNotFoundError, match="No model is loaded"):
         session.prompt("hello")
 
@@ -349,10 +349,13 @@ def test_the_key_reaches_no_record(
 
 
 def test_a_session_of_servers_alone_needs_no_torch(server: Server) -> None:
+    server.script.extend([answer(), refuse(400, "never")])
     code = (
         "import sys, fmagic\n"
+        "from fmagic.errors import ServerError\n"
         f"fmagic.load({server.spec!r})\n"
         "assert fmagic.prompt('hello').text == 'HELLO'\n"
+        "try:\n    fmagic.prompt('hello')\n    raise SystemExit\nexcept ServerError:\n    pass\n"
         "print(sorted({'torch', 'transformers'} & set(sys.modules)))\n"
     )
     command = [sys.executable, "-c", code]
@@ -410,7 +413,7 @@ def test_a_real_server_that_is_killed(session: Session, real: RealServer) -> Non
 
     killer = threading.Thread(target=kill)
     killer.start()
-    with pytest.raises(ServerError, match=r"of 5,000 are done and kept") as failure:
+    with pytest.raises(ServerError, match=r"of 5,000 are done and kept in the result") as failure:
         session.prompt(TEMPLATE, data=many, max_tokens=2)
     killer.join()
     result = failure.value.result

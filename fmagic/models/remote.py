@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import warnings
-from collections import deque
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -16,6 +15,7 @@ from fmagic.models.remote_endpoint import is_public
 from fmagic.models.remote_errors import NOT_FOUND, Trouble
 from fmagic.models.remote_pump import pump
 from fmagic.models.remote_reading import Reply, read_vectors
+from fmagic.models.remote_request import REFUSED, Form, with_instruction
 from fmagic.models.sampling import Completion, Sampling
 from fmagic.models.writer import WAITING, Decision, Writer
 
@@ -25,18 +25,13 @@ if TYPE_CHECKING:
     import numpy as np
 
     from fmagic.models.remote_endpoint import Endpoint
+    from fmagic.models.remote_request import Message
     from fmagic.template import Turn
 
 T = TypeVar("T")
-Message = dict[str, str]
 
 MILLION = 1_000_000
 EMBED_TEXTS, EMBED_CHARACTERS = 64, 64_000  # most of one request
-# Servers known by their own name take what their chat template is to be told.
-TEMPLATE_OWNERS = frozenset({"vllm", "llamacpp", "sglang"})
-# Without these a request means nearly the same; a server that refuses one is asked without it.
-DISPENSABLE = ("stream_options", "chat_template_kwargs", "seed")
-REFUSED = frozenset({400, 404, 422, 501})
 NO_CUTTING = (
     "--truncate needs the model's tokenizer, and only the server has it. Shorten the text, for "
     "example with {{ text[:2000] }} in the template."
@@ -62,11 +57,12 @@ class RemoteModel(Writer):
     concurrency: int = 4
     price_in: float | None = None
     price_out: float | None = None
-    _left_out: set[str] = field(default_factory=set, init=False, repr=False)
-    _limit: str = field(default="max_tokens", init=False, repr=False)
+    _form: Form = field(init=False, repr=False)
     _way: int = field(default=0, init=False, repr=False)
     _way_works: bool = field(default=False, init=False, repr=False)
-    _untold: deque[str] = field(default_factory=deque, init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._form = Form(self.model, self.owner, self.endpoint.host)
 
     @property
     def is_commercial(self) -> bool:
@@ -131,7 +127,7 @@ class RemoteModel(Writer):
         async def answer(
             client: Client, index: int, put: Callable[[tuple[int, str, Completion | None]], None]
         ) -> None:
-            body = self._body(prompts[index], sampling, sampling.seed + first_row + index)
+            body = self._form.chat(prompts[index], sampling, sampling.seed + first_row + index)
 
             def show(text: str) -> None:
                 put((index, text, None))
@@ -139,7 +135,7 @@ class RemoteModel(Writer):
             async def attempt() -> Completion:
                 return await self._complete(client, body, sampling, show if single else None)
 
-            put((index, "", await client.patiently(attempt, self._adapt(body))))
+            put((index, "", await client.patiently(attempt, self._form.adapter(body))))
 
         for item in self._all(len(prompts), answer):
             yield (WAITING, "", None) if item is None else item
@@ -246,55 +242,10 @@ class RemoteModel(Writer):
 
     def _tell(self) -> None:
         """Say in the main thread what was found out in the other one."""
-        while self._untold:
-            text = self._untold.popleft()
+        while self._form.untold:
+            text = self._form.untold.popleft()
             self.notices = (*self.notices, text)
             warnings.warn(text, FmagicWarning, stacklevel=2)
-
-    def _body(self, messages: list[Message], sampling: Sampling, seed: int) -> dict[str, Any]:
-        body: dict[str, Any] = {
-            "model": self.model,
-            "messages": messages,
-            "stream": True,
-            "stream_options": {"include_usage": True},
-            "max_tokens": sampling.max_tokens,
-            "temperature": sampling.temperature,
-            "seed": seed % 2**31,
-        }
-        if sampling.temperature and sampling.top_p < 1:
-            body["top_p"] = sampling.top_p
-        if sampling.stop:
-            body["stop"] = list(sampling.stop)
-        if self.owner in TEMPLATE_OWNERS:
-            # As for a model of this machine: an answer is scored as it stands.
-            body["chat_template_kwargs"] = {"enable_thinking": False}
-        self._without_refused(body)
-        return body
-
-    def _without_refused(self, body: dict[str, Any]) -> None:
-        for name in self._left_out:
-            body.pop(name, None)
-        if self._limit not in body and "max_tokens" in body:
-            body[self._limit] = body.pop("max_tokens")
-
-    def _adapt(self, body: dict[str, Any]) -> Callable[[Trouble], bool]:
-        """Return a function that takes out of a request what the server says it does not know."""
-
-        def adapt(trouble: Trouble) -> bool:
-            if trouble.status not in REFUSED:
-                return False
-            if "max_completion_tokens" in trouble.said and "max_tokens" in body:
-                self._limit = "max_completion_tokens"
-            elif name := next((n for n in DISPENSABLE if n in body and n in trouble.said), None):
-                if name == "seed" and name not in self._left_out:
-                    self._untold.append(f"{self.endpoint.host} takes no seed: answers may vary.")
-                self._left_out.add(name)
-            else:
-                return False
-            self._without_refused(body)
-            return True
-
-        return adapt
 
     async def _complete(
         self,
@@ -324,10 +275,10 @@ class RemoteModel(Writer):
         while True:
             tried = self._way
             way = ways[tried]
-            asked = _with_instruction(messages, remote_choices.instruction(way, choices))
+            asked = with_instruction(messages, remote_choices.instruction(way, choices))
             fields = remote_choices.request(way, choices)
             sampling = Sampling(max_tokens=fields.pop("max_tokens"))
-            body = {**self._body(asked, sampling, 0), **fields}
+            body = {**self._form.chat(asked, sampling, 0), **fields}
             is_last = way == ways[-1]
             try:
                 done = await self._patient(client, body, sampling, refusable=not is_last)
@@ -348,7 +299,7 @@ class RemoteModel(Writer):
         async def attempt() -> Completion:
             return await self._complete(client, body, sampling)
 
-        adapt = self._adapt(body)
+        adapt = self._form.adapter(body)
 
         def adapt_or_leave(trouble: Trouble) -> bool:
             if adapt(trouble):
@@ -365,7 +316,7 @@ class RemoteModel(Writer):
             return
         self._way = tried + 1
         if self._way == len(ways) - 1:
-            self._untold.append(
+            self._form.untold.append(
                 f"{self.endpoint.host} cannot hold an answer to given choices: the prompt names "
                 "them instead, and an answer that is none of them is kept as it was written."
             )
@@ -373,13 +324,6 @@ class RemoteModel(Writer):
 
 class _NoWay(Exception):  # noqa: N818 - never seen by anybody
     """The server refuses a way of holding it to choices."""
-
-
-def _with_instruction(messages: list[Message], text: str) -> list[Message]:
-    if not text:
-        return messages
-    last = messages[-1]
-    return [*messages[:-1], {**last, "content": f"{last['content']}\n\n{text}"}]
 
 
 def _batches(texts: Sequence[str]) -> list[list[int]]:

@@ -189,10 +189,11 @@ def _write(
 ) -> Generator[Event, None, None]:
     single = len(result.texts) == 1
     pieces: list[str] = []
+    done = 0
     try:
         for index, text, completion in model.run(ready, sampling):
             if index == WAITING:
-                yield Advanced(result.done)
+                yield Advanced(done)
                 continue
             _began(result)
             if single and text:
@@ -203,10 +204,11 @@ def _write(
                 result.texts[row] = completion.text
                 result.finishes[row] = completion.finish
                 _count(result, completion.input_tokens if counts else 0, completion.output_tokens)
+                done += 1
                 if not single:
-                    yield Advanced(result.done)
+                    yield Advanced(done)
     except (KeyboardInterrupt, FmagicError) as error:
-        if single and not result.done and (pieces or isinstance(error, KeyboardInterrupt)):
+        if single and not done and (pieces or isinstance(error, KeyboardInterrupt)):
             result.texts[0] = "".join(pieces).strip()
             result.finishes[0] = "interrupted"
             if counts:
@@ -224,9 +226,10 @@ def _decide(
     result: PromptResult,
     counts: bool,
 ) -> Generator[Event, None, None]:
+    done = 0
     for index, decision in model.decide(ready, choices, example):
         if decision is None:
-            yield Advanced(result.done)
+            yield Advanced(done)
             continue
         _began(result)
         row = asked[index]
@@ -235,7 +238,8 @@ def _decide(
         result.finishes[row] = "stop"
         result.outside += decision.text not in choices
         _count(result, decision.input_tokens if counts else 0, decision.output_tokens)
-        yield Advanced(result.done)
+        done += 1
+        yield Advanced(done)
 
 
 def _began(result: PromptResult) -> None:

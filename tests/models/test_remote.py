@@ -596,8 +596,6 @@ def test_a_key_with_a_line_break(
 
 
 def test_an_unloaded_model(model: RemoteModel) -> None:
-    assert model.is_loaded
-    assert model.unload() == 0
-    assert not model.is_loaded
+    assert [model.is_loaded, model.unload(), model.is_loaded] == [True, 0, False]
     with pytest.raises(FmagicError, match=r"was unloaded\. `%model http://"):
         completed(model, "x")
