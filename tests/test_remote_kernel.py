@@ -77,7 +77,9 @@ def fails(kernel: Kernel, cells: list[Cell], code: str, error: str, *words: str)
 
 
 def loads(kernel: Kernel, cells: list[Cell], server: Server) -> None:
-    cell = kernel(f"%model {server.spec} --key-env WORKSHOP --price-in 1 --concurrency 1")
+    cell = kernel(
+        f"%model {server.spec} --key-env WORKSHOP --price-in 1 --price-out 0 --concurrency 1"
+    )
     cells.append(cell)
     assert cell.error is None, cell
     assert server.host in cell.text

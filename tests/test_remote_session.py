@@ -136,7 +136,7 @@ def test_a_server_killed_in_the_middle_of_a_table(
     session: Session, server: Server, concurrency: int
 ) -> None:
     server.usual = until(server, "row 6", die)
-    session.load(server.spec, concurrency=concurrency, price_in=1.0)
+    session.load(server.spec, concurrency=concurrency, price_in=1.0, price_out=0.0)
     with pytest.raises(ServerError) as failure:
         session.prompt(TEMPLATE, data=ROWS)
     result = failure.value.result

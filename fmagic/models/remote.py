@@ -87,12 +87,12 @@ class RemoteModel(Writer):
 
     def cost(self, input_tokens: int | None, output_tokens: int | None) -> float | None:
         """Return what tokens cost, in US dollars; `None` where there is no price or no count."""
-        if self.price_in is None and self.price_out is None:
-            return None
-        if input_tokens is None or output_tokens is None:
-            return None
-        spent = input_tokens * (self.price_in or 0.0) + output_tokens * (self.price_out or 0.0)
-        return spent / MILLION
+        spent = 0.0
+        for tokens, price in ((input_tokens, self.price_in), (output_tokens, self.price_out)):
+            if tokens is None or (tokens and price is None):
+                return None
+            spent += tokens * (price or 0.0)
+        return spent / MILLION if (self.price_in, self.price_out) != (None, None) else None
 
     def encode(
         self,

@@ -506,6 +506,9 @@ def test_prices(server: Server, tmp_path: Path) -> None:
     model = connected(server, tmp_path, price_in=2.0, price_out=10.0)
     assert model.cost(1_000_000, 100_000) == pytest.approx(3.0)
     assert model.cost(None, 5) is None
+    half = connected(server, tmp_path, price_in=2.0)
+    assert half.cost(500_000, 0) == pytest.approx(1.0)  # of vectors nothing is written
+    assert half.cost(500_000, 1) is None
     assert connected(server, tmp_path).cost(1, 1) is None
     assert model.is_commercial
     assert not connected(server, tmp_path).is_commercial
