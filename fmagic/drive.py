@@ -164,7 +164,7 @@ def tidy(method: Method) -> Method:
     return cast("Method", tidied)
 
 
-def as_shortage(error: BaseException, device: Any, advice: str) -> OutOfMemoryError | None:
+def as_shortage(error: BaseException, device: str | None, advice: str) -> OutOfMemoryError | None:
     """Return the error to raise if memory ran out; `None` if it was something else."""
     from fmagic.models.devices import detect
     from fmagic.models.memory import is_shortage, shortage_message

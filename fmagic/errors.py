@@ -12,6 +12,7 @@
     │   ├── OfflineError       it is not on this disk and there is no network
     │   ├── UnsafeModelError   it wants pickle or its own code to run
     │   ├── UnsuitableModelError  it cannot do what was asked
+    │   ├── ServerError        a server does not answer, or with an error
     │   └── OutOfMemoryError   it does not, or did not, fit
     ├── TrainingError          a fine-tuning that cannot work
     ├── LogError               a run that is not in the log
@@ -33,7 +34,15 @@ if TYPE_CHECKING:
 
 
 class FmagicError(Exception):
-    """Base of every failure that a user can cause or mend."""
+    """Base of every failure that a user can cause or mend.
+
+    Attributes:
+        result: what was done until then, `None` if nothing was.
+        place: which of several prompts or texts it is about, counted from 0.
+    """
+
+    result: Any = None
+    place: int | None = None
 
     def _render_traceback_(self) -> list[str]:
         """IPython calls this instead of formatting a stack."""
@@ -82,6 +91,10 @@ class UnsafeModelError(ModelError):
 
 class UnsuitableModelError(ModelError):
     """The model is of a kind that cannot do this."""
+
+
+class ServerError(ModelError):
+    """A server that cannot be reached, refuses, or answers what cannot be read."""
 
 
 class OutOfMemoryError(ModelError):

@@ -85,14 +85,20 @@ def _row(model: Loaded, *, current: bool) -> tuple[object, ...]:
     return (
         f"{model.name} (current)" if current else model.name,
         model.kind + (f" + {model.adapter}" if model.adapter else ""),
-        f"{size(model.weight_bytes)}, {model.parameters / 1e6:,.1f}M parameters",
+        _weights(model),
         model.quant,
         model.quant_reason,
         model.dtype,
         str(model.device),
-        f"{model.context_length:,} tokens",
+        f"{model.context_length:,} tokens" if model.context_length else "not known",
         model.license.said,
     )
+
+
+def _weights(model: Loaded) -> str:
+    if not model.weight_bytes:
+        return f"on {model.device.name}"
+    return f"{size(model.weight_bytes)}, {model.parameters / 1e6:,.1f}M parameters"
 
 
 @dataclass(frozen=True, slots=True)

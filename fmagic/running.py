@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmagic.drive import Front, Points, Script, as_shortage, drive
-from fmagic.errors import Interrupted
+from fmagic.errors import FmagicError, Interrupted
 from fmagic.results import Result
 from fmagic.runs.journal import Journal
 from fmagic.runs.log import RunLog
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from fmagic.drive import Watch
     from fmagic.models.loaded import Loaded
     from fmagic.operations.events import Event
-    from fmagic.runs.record import RunRecord
+    from fmagic.runs.record import RunRecord, Status
 
 Shown = TypeVar("Shown", bound=Result)
 
@@ -107,28 +107,48 @@ class Running(Shelf):
                 peak_memory_bytes=peak.bytes(),
                 seconds=time.perf_counter() - started,
             )
-            record = active.finish(
-                "interrupted" if done.interrupted else "ok", output=done.summary()
-            )
+            failure = getattr(done, "failure", None)
+            status: Status = "interrupted" if done.interrupted else "error" if failure else "ok"
+            said = _broken(kind, done, failure) if failure else None
+            record = active.finish(status, output=done.summary(), error=said)
             result = wrap(done, record, points)
         except BaseException as error:
-            failure = as_shortage(error, str(model.device), ADVICE) or error
+            shortage = as_shortage(error, _place_of(model), ADVICE)
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-            watch.fail(active.finish("interrupted" if stopped else "error", error=failure))
-            if failure is error:
+            told = active.finish("interrupted" if stopped else "error", error=shortage or error)
+            watch.fail(told)
+            if shortage is None:
                 raise
-            raise failure from None
+            raise shortage from None
         finally:
             self.changed()
         watch.finish(result)
         if done.interrupted:
             raise Interrupted(_stopped(kind, done), result)
+        if said is not None:
+            said.result = result
+            raise said
         return result
 
 
 def _parents(model: Loaded) -> list[str]:
     """Return the run that made a tuned model: its folder bears the id."""
     return [model.spec.path.name] if model.spec.kind == "tuned" and model.spec.path else []
+
+
+def _place_of(model: Loaded) -> str | None:
+    """Return the device whose memory a run may have used up: this machine's, if any."""
+    return None if model.device.type == "remote" else str(model.device)
+
+
+def _broken(kind: str, done: Any, failure: FmagicError) -> FmagicError:
+    """Return an error that ended an operation in its middle, with how far it got."""
+    if done.total == 1:
+        kept = "What was written until then is kept in the result."
+    else:
+        rest = "vectors that are missing are NaN" if kind == "embed" else "the others are empty"
+        kept = f"{done.done:,} of {done.total:,} are done and kept in the result (-o NAME); {rest}."
+    return type(failure)(f"{failure}\n{kept} Run the cell again when the cause is mended.")
 
 
 def _stopped(kind: str, done: Any) -> str:

@@ -55,6 +55,15 @@ class Fmagic(Configurable):
         config=True
     )
     seed = Int(0, help="Seed of sampling and of training.").tag(config=True)
+    remote_timeout = Float(
+        120.0, min=0.1, help="Seconds without a byte after which a server is given up."
+    ).tag(config=True)
+    remote_retries = Int(
+        4, min=0, help="How often a request to a server is made again after a passing failure."
+    ).tag(config=True)
+    remote_concurrency = Int(
+        4, min=1, help="Most requests to a server at once, unless %model --concurrency says."
+    ).tag(config=True)
     batch_tokens = Int(8192, min=1, help="Tokens of one batch, padding included.").tag(config=True)
     models_dir = Unicode(
         help="Where %%finetune saves, seen from the working folder (FMAGIC_MODELS_DIR)."

@@ -13,6 +13,9 @@ if TYPE_CHECKING:
     from fmagic.drive import Watch
     from fmagic.models.language import LanguageModel
     from fmagic.models.loaded import Loaded
+    from fmagic.models.remote_loading import Access
+    from fmagic.models.spec import ModelSpec
+    from fmagic.models.writer import Writer
     from fmagic.settings import Fmagic
 
 
@@ -43,13 +46,18 @@ class Shelf:
         adapter: str | Path | None = None,
         trust_remote_code: bool = False,
         allow_pickle: bool = False,
+        key_env: str | None = None,
+        price_in: float | None = None,
+        price_out: float | None = None,
+        concurrency: int | None = None,
     ) -> Loaded:
         """Load a model and make it the current one.
 
         A model of the hub that is not on this disk is fetched first; a notebook shows how far it is.
 
         Args:
-            spec: `tiny`, `org/name[@revision]`, a folder, or the name of a tuned model.
+            spec: `tiny`, `org/name[@revision]`, a folder, the name of a tuned model, or
+                `http(s)://host:port/v1#name` of a server that speaks the OpenAI protocol.
             name: to call it by; the last part of the spec if not given. A model that has the name
                 already is freed first.
             revision: branch, tag or commit of a model of the hub, as in `org/name@revision`; the
@@ -60,19 +68,40 @@ class Shelf:
             adapter: folder of a peft adapter to put on the model.
             trust_remote_code: run code from the model's repository.
             allow_pickle: load weights that are not safetensors.
+            key_env: environment variable with the key to a server.
+            price_in: US dollars for a million tokens that a server reads.
+            price_out: US dollars for a million tokens that it writes.
+            concurrency: most requests to a server at once.
 
         Raises:
             ModelError: it cannot be found, loaded, trusted, or does not fit.
             OptionError: an option does not exist or does not go with this model or device.
         """
         from fmagic.models.loader import load
+        from fmagic.models.remote_loading import Access, connect
         from fmagic.models.spec import at_revision, parse_spec
 
         parsed = parse_spec(spec, models_dir=Path(self.settings.models_dir))
         if revision is not None:
             parsed = at_revision(parsed, revision)
-        name = name or Path(parsed.name).name
+        name = name or Path(parsed.name_there or parsed.name).name
         replaced = self.by_name.get(name)
+        access = Access(key_env, price_in, price_out, concurrency)
+        here = {
+            "--quant": quant,
+            "--dtype": dtype,
+            "--device": device,
+            "--adapter": adapter,
+            "--trust-remote-code": trust_remote_code,
+            "--allow-pickle": allow_pickle,
+        }
+        _must_go_together(parsed, access, [option for option, value in here.items() if value])
+        model: Loaded
+        if parsed.kind == "remote":
+            model = connect(parsed, name=name, access=access, settings=self.settings)
+            if replaced is not None:
+                replaced.unload()
+            return self._keep(name, model)
         try:
             with Fetching(parsed.name, self.watch) as fetching:
                 model = load(
@@ -92,6 +121,9 @@ class Shelf:
             if replaced is not None and not replaced.is_loaded:
                 self._forget(name)
             raise
+        return self._keep(name, model)
+
+    def _keep(self, name: str, model: Loaded) -> Loaded:
         self.by_name[name] = model
         self.current = name
         self.changed()
@@ -154,12 +186,12 @@ class Shelf:
             self.current = current or self.current
             self.changed()
 
-    def writer(self, name: str | None, verb: str) -> LanguageModel:
+    def writer(self, name: str | None, verb: str) -> Writer:
         """Return a model that writes text, for the magic `verb`."""
-        from fmagic.models.language import LanguageModel
+        from fmagic.models.writer import Writer
 
         model = self.model(name)
-        if not isinstance(model, LanguageModel):
+        if not isinstance(model, Writer):
             raise UnsuitableModelError(
                 f"{model.name} is an encoder: it makes vectors and writes no text, so {verb} cannot "
                 "use it. Use it with %%embed, or load a causal model, for example `%model tiny`."
@@ -171,7 +203,7 @@ class Shelf:
 
         The base of an adapter, never the adapter: tuning again must not stack one on another.
         """
-        model = self.writer(name, "%%finetune")
+        model = self._trainable(name)
         if model.adapter is None and model.name != tuned:
             return model
         base = tuning_of(model)
@@ -187,8 +219,31 @@ class Shelf:
             )
         for other in self.by_name.values():
             if str(other.spec) == base and other.adapter is None and other.name != tuned:
-                return self.writer(other.name, "%%finetune")
-        return self.writer(base, "%%finetune")
+                return self._trainable(other.name)
+        return self._trainable(base)
+
+    def _trainable(self, name: str | None) -> LanguageModel:
+        from fmagic.models.language import LanguageModel
+
+        model = self.writer(name, "%%finetune")
+        if not isinstance(model, LanguageModel):
+            raise UnsuitableModelError(
+                f"{model.name} runs on {model.device.name}, and %%finetune trains in this kernel. "
+                "Name a model of this machine, for example --model tiny."
+            )
+        return model
+
+
+def _must_go_together(spec: ModelSpec, access: Access, here: list[str]) -> None:
+    if spec.kind == "remote" and here:
+        raise OptionError(
+            f"{', '.join(here)} cannot change a model on a server: it decides how its models run."
+        )
+    if spec.kind != "remote" and access.given:
+        raise OptionError(
+            f"{', '.join(access.given)} is for a model on a server: "
+            "%model http://localhost:8000/v1#name."
+        )
 
 
 def tuning_of(model: Loaded) -> str | None:

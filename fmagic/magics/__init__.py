@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmagic.errors import Interrupted, TemplateError
+from fmagic.errors import FmagicError, TemplateError
 from fmagic.plugins import plugins
 
 if TYPE_CHECKING:
@@ -117,9 +117,9 @@ def _function(magic: Magic, name: str, shell: Any, session: Any) -> Any:
         out = getattr(values, "out", None)
         try:
             result = magic.run(Call(session(), values, body, name))
-        except Interrupted as stopped:
-            if out:
-                shell.user_ns[out] = stopped.result
+        except FmagicError as ended:
+            if out and ended.result is not None:
+                shell.user_ns[out] = ended.result
             raise
         if out:
             shell.user_ns[out] = result

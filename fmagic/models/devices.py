@@ -24,7 +24,7 @@ BINARY_UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 # A cgroup without a limit says "max" (version 2) or a figure near 2**63 (version 1).
 NO_LIMIT = 2**60
 
-DeviceType = Literal["cuda", "mps", "cpu"]
+DeviceType = Literal["cuda", "mps", "cpu", "remote"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +32,7 @@ class Device:
     """A place where a model can run.
 
     Attributes:
-        type: `cuda`, `mps` or `cpu`.
+        type: `cuda`, `mps` or `cpu`; `remote` for a server, of which nothing else is known.
         index: which of several; 0 for `mps` and `cpu`.
         name: of the hardware, for people.
         total_bytes: memory of the device.

@@ -94,8 +94,7 @@ def resolve(
     """
     if spec.kind == "remote":
         raise UnsuitableModelError(
-            f"{spec.name}: remote models come in a later version. Load a model of this machine, "
-            "for example `%model tiny`."
+            f"{spec.name} is served at an address, and nothing of it comes to this machine."
         )
     if spec.kind == "tiny":
         if not (TINY_FOLDER / "config.json").is_file():

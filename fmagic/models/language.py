@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 from functools import cached_property
 from typing import TYPE_CHECKING
 
@@ -13,7 +14,7 @@ from fmagic.models.chat import Rendered, render
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.decoding import Decoder
 from fmagic.models.generating import Generator as Generating
-from fmagic.models.loaded import Loaded
+from fmagic.models.writer import Decision, Writer
 from fmagic.template import Turn
 
 if TYPE_CHECKING:
@@ -24,7 +25,7 @@ if TYPE_CHECKING:
 ELLIPSIS = "…"
 
 
-class LanguageModel(Loaded):
+class LanguageModel(Writer):
     """A model that answers prompts; made by `fmagic.models.loader.load`."""
 
     def render(self, turns: Sequence[Turn]) -> Rendered:
@@ -131,6 +132,10 @@ class LanguageModel(Loaded):
         )["input_ids"]
         return ids if self.end_of_turn is None else [*ids, self.end_of_turn]
 
+    def count(self, prompts: Sequence[Sequence[int]]) -> int:
+        """Return the tokens of prompts."""
+        return sum(map(len, prompts))
+
     def run(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
     ) -> Iterator[tuple[int, str, Completion | None]]:
@@ -166,6 +171,19 @@ class LanguageModel(Loaded):
                 batch_tokens=self.batch_tokens,
             )
         return choose_by_cache(runner, prompts, choices, batch_tokens=self.batch_tokens)
+
+    def decide(
+        self, prompts: Sequence[Sequence[int]], choices: Sequence[str], example: Sequence[Turn]
+    ) -> Iterator[tuple[int, Decision]]:
+        """Answer each prompt with the likeliest of the choices; see `Writer.decide`."""
+        rendered = self.render(example)
+        tokens = [self.answer_tokens(rendered, choice) for choice in choices]
+        for index, scores in self.choose(prompts, tokens):
+            best = max(range(len(choices)), key=scores.__getitem__)
+            yield (
+                index,
+                Decision(choices[best], 1 / sum(math.exp(s - scores[best]) for s in scores)),
+            )
 
     def _must_write(self) -> None:
         if self.kind == "encoder":

@@ -10,7 +10,10 @@ from fmagic.models.devices import held_bytes
 from fmagic.models.licenses import UNKNOWN, License
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator, Sequence
     from pathlib import Path
+
+    import numpy as np
 
     from fmagic.models.devices import Device
     from fmagic.models.spec import ModelSpec
@@ -90,6 +93,35 @@ class Loaded:
             "adapter": self.adapter,
             "license": self.license.info(),
         }
+
+    def passages(self, texts: Sequence[str], *, truncate: bool = False) -> list[Any]:
+        """Return texts as `vectors` takes them.
+
+        Raises:
+            ContextLengthError: a text is longer than the model reads, and `truncate` is false.
+        """
+        from fmagic.models.encoder import tokenize
+
+        return list(tokenize(self, texts, truncate=truncate))
+
+    def vectors(
+        self, passages: Sequence[Any]
+    ) -> Iterator[tuple[list[int], np.ndarray, int | None]]:
+        """Make one vector of length 1 for each passage.
+
+        Yields:
+            `(places, vectors, tokens)`: which passages, their vectors, float32 of shape
+            `(len(places), d)`, and the tokens read for them, `None` if nobody counted. No places
+            at all mean that there is nothing new, but a moment to look whether Stop was asked for.
+        """
+        from fmagic.models.encoder import embed
+
+        for places, part in embed(self, passages):
+            yield places, part, sum(len(passages[place]) for place in places)
+
+    def cost(self, input_tokens: int | None, output_tokens: int | None) -> float | None:  # noqa: ARG002 - in this kernel no token has a price
+        """Return what tokens cost, in US dollars; `None` where there is no price or no count."""
+        return None
 
     def unload(self) -> int:
         """Free the model and return the bytes that really came back to the device."""

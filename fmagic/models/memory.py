@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -51,9 +52,8 @@ class PeakMemory:
 
 def is_shortage(error: BaseException) -> bool:
     """Tell whether an error means that memory ran out, on whatever device."""
-    import torch
-
-    if isinstance(error, MemoryError | torch.OutOfMemoryError):
+    torch = sys.modules.get("torch")  # where it was not imported, the error is not one of its own
+    if isinstance(error, MemoryError) or (torch and isinstance(error, torch.OutOfMemoryError)):
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and (

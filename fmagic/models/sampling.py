@@ -57,14 +57,14 @@ class Completion:
 
     Attributes:
         text: the answer, without surrounding white space.
-        input_tokens: tokens read.
-        output_tokens: tokens written, the end token included.
+        input_tokens: tokens read, `None` if nobody counted them.
+        output_tokens: tokens written, the end token included, `None` if nobody counted them.
         finish: `stop` (the model or a stop string ended it), `length` or `interrupted`.
     """
 
     text: str
-    input_tokens: int
-    output_tokens: int
+    input_tokens: int | None
+    output_tokens: int | None
     finish: Finish
 
 

@@ -12,6 +12,7 @@ import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
+from urllib.parse import urlsplit
 
 from fmagic.errors import ModelNotFoundError, OptionError, did_you_mean
 
@@ -47,6 +48,16 @@ class ModelSpec:
     name: str
     revision: str | None = None
     path: Path | None = None
+
+    @property
+    def address(self) -> str:
+        """Address of the server, empty for a model of this machine."""
+        return self.name.partition("#")[0] if self.kind == "remote" else ""
+
+    @property
+    def name_there(self) -> str:
+        """Name of the model on its server, empty for a model of this machine."""
+        return self.name.partition("#")[2] if self.kind == "remote" else ""
 
     def __str__(self) -> str:
         if self.kind == "folder" and self.path is not None:
@@ -165,11 +176,27 @@ def read_json(file: Path) -> dict[str, Any] | None:
 
 def _remote(text: str) -> ModelSpec:
     address, _, name = text.partition("#")
+    address = address.rstrip("/")
+    try:
+        parts = urlsplit(address)
+        odd = not parts.hostname or parts.port == 0
+    except ValueError:
+        odd = True
+    if odd:
+        # What stands there may be a password, so it is not repeated.
+        raise OptionError(
+            "This is no address of a server. It looks like http://localhost:8000/v1#name."
+        )
+    if parts.username is not None or parts.query:
+        raise OptionError(
+            f"The address of {parts.hostname} holds a password or a query. Keys come from the "
+            "environment: leave them out, and add --key-env VARIABLE."
+        )
     if not name:
         raise OptionError(
-            f"{text} names no model. Add its name after #, for example {address.rstrip('/')}#name."
+            f"{text} names no model. Add its name after #, for example {address}#name."
         )
-    return ModelSpec("remote", text)
+    return ModelSpec("remote", f"{address}#{name}")
 
 
 def _tuned(text: str, models_dir: Path) -> ModelSpec | None:

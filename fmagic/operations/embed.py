@@ -6,6 +6,7 @@ import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from fmagic.errors import FmagicError
 from fmagic.operations.events import Advanced, Event, Started
 
 if TYPE_CHECKING:
@@ -23,16 +24,20 @@ class EmbedResult:
     Attributes:
         vectors: float32 of shape `(n, d)`, each of length 1; rows that were not reached are NaN.
         done: number of vectors that are there.
-        input_tokens: tokens read.
+        input_tokens: tokens read, `None` if nobody counted them.
         seconds: duration.
         interrupted: whether Stop ended it.
+        failure: what ended it before all was done.
+        cost: in US dollars, `None` if that is not known.
     """
 
     vectors: np.ndarray
     done: int
-    input_tokens: int
+    input_tokens: int | None
     seconds: float
     interrupted: bool
+    failure: FmagicError | None = None
+    cost: float | None = None
 
     @property
     def total(self) -> int:
@@ -45,10 +50,15 @@ class EmbedResult:
 
     def metrics(self) -> dict[str, float]:
         """Return the figures for the record of the run."""
-        figures: dict[str, float] = {"input_tokens": self.input_tokens, "rows": self.done}
+        figures: dict[str, float] = {"rows": self.done}
+        if self.input_tokens is not None:
+            figures["input_tokens"] = self.input_tokens
+        if self.cost is not None:
+            figures["cost"] = self.cost
         if self.seconds > 0:
             figures["rows_per_second"] = self.done / self.seconds
-            figures["tokens_per_second"] = self.input_tokens / self.seconds
+            if self.input_tokens is not None:
+                figures["tokens_per_second"] = self.input_tokens / self.seconds
         return figures
 
 
@@ -57,38 +67,47 @@ def embed(
 ) -> Generator[Event, None, EmbedResult]:
     """Make a vector for each text.
 
+    An error in the middle of it becomes the `failure` of the result, which keeps what was done.
+
     Args:
-        model: an encoder, or a language model whose states are pooled.
+        model: an encoder, a language model whose states are pooled, or a model on a server.
         texts: at least one text.
         truncate: cut texts that are too long at their end.
 
     Raises:
         ContextLengthError: a text is longer than the model reads, and `truncate` is false.
+        ServerError: a server failed before it made anything.
     """
     import numpy as np
 
-    from fmagic.models.encoder import embed as passes
-    from fmagic.models.encoder import tokenize
-
     start = time.perf_counter()
-    ids = tokenize(model, texts, truncate=truncate)
-    yield Started("Embed", len(ids), "texts")
+    passages = model.passages(texts, truncate=truncate)
+    yield Started("Embed", len(passages), "texts")
     vectors: np.ndarray | None = None
-    done = tokens = 0
+    done = 0
+    tokens: int | None = 0
     interrupted = False
+    failure: FmagicError | None = None
     try:
-        for places, part in passes(model, ids):
-            if vectors is None:
-                vectors = np.full((len(ids), part.shape[1]), np.nan, dtype=np.float32)
-            vectors[places] = part
-            done += len(places)
-            tokens += sum(len(ids[place]) for place in places)
+        for places, part, read in model.vectors(passages):
+            if places:
+                if vectors is None:
+                    vectors = np.full((len(passages), part.shape[1]), np.nan, dtype=np.float32)
+                vectors[places] = part
+                done += len(places)
+                tokens = None if tokens is None or read is None else tokens + read
             yield Advanced(done)
     except KeyboardInterrupt:
         interrupted = True
+    except FmagicError as error:
+        if not done:
+            raise
+        failure = error
     if vectors is None:
-        vectors = np.full((len(ids), 0), np.nan, dtype=np.float32)
-    return EmbedResult(vectors, done, tokens, time.perf_counter() - start, interrupted)
+        vectors = np.full((len(passages), 0), np.nan, dtype=np.float32)
+    seconds = time.perf_counter() - start
+    cost = model.cost(tokens, 0)
+    return EmbedResult(vectors, done, tokens, seconds, interrupted, failure, cost)
 
 
 def neighbours(vectors: np.ndarray, *, most: int) -> list[tuple[int, int, float]]:

@@ -13,8 +13,9 @@ from fmagic.operations.prompt import prompt
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from fmagic.models.language import LanguageModel
+    from fmagic.errors import FmagicError
     from fmagic.models.sampling import Sampling
+    from fmagic.models.writer import Writer
     from fmagic.operations.events import Event
     from fmagic.operations.prompt import PromptResult
     from fmagic.template import Turn
@@ -54,6 +55,11 @@ class EvaluateResult:
         return self.prompted.interrupted
 
     @property
+    def failure(self) -> FmagicError | None:
+        """What ended it before all was done."""
+        return self.prompted.failure
+
+    @property
     def done(self) -> int:
         """Number of rows that were answered."""
         return sum(each is not None for each in self.correct)
@@ -80,7 +86,7 @@ class EvaluateResult:
 
 
 def evaluate(
-    model: LanguageModel,
+    model: Writer,
     examples: Sequence[Sequence[Turn] | None],
     sampling: Sampling,
     *,

@@ -2,20 +2,20 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections import Counter
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
-from fmagic.errors import ContextLengthError
+from fmagic.errors import ContextLengthError, FmagicError
+from fmagic.models.writer import WAITING
 from fmagic.operations.events import Advanced, Event, Piece, Started
 
 if TYPE_CHECKING:
-    from collections.abc import Generator, Iterator, Sequence
+    from collections.abc import Generator, Sequence
 
-    from fmagic.models.language import LanguageModel
     from fmagic.models.sampling import Finish, Sampling
+    from fmagic.models.writer import Writer
     from fmagic.template import Turn
 
 
@@ -26,22 +26,30 @@ class PromptResult:
     Attributes:
         texts: one answer for each prompt; `None` where there was no prompt or no time.
         finishes: how each answer ended.
-        probabilities: with choices, that of each answer among them.
-        input_tokens: tokens read, all prompts together.
-        output_tokens: tokens written; 0 with choices, which are compared and not written.
+        probabilities: with choices, that of each answer among them; `None` where the model does
+            not tell it.
+        input_tokens: tokens read, all prompts together; `None` if nobody counted them.
+        output_tokens: tokens written, 0 where choices are compared and not written; `None` if
+            nobody counted them. Of a server's model, both are those of the answers that are there.
         seconds: duration.
         first_seconds: time until the first text, in seconds.
         interrupted: whether Stop ended it.
+        failure: what ended it before all was done.
+        cost: in US dollars, `None` if that is not known.
+        outside: with choices, answers that are none of them.
     """
 
     texts: list[str | None]
     finishes: list[Finish | None]
     probabilities: list[float | None]
-    input_tokens: int = 0
-    output_tokens: int = 0
+    input_tokens: int | None = 0
+    output_tokens: int | None = 0
     seconds: float = 0.0
     first_seconds: float | None = None
     interrupted: bool = False
+    failure: FmagicError | None = None
+    cost: float | None = None
+    outside: int = 0
     _start: float = field(default_factory=time.perf_counter, repr=False)
 
     @property
@@ -70,10 +78,15 @@ class PromptResult:
 
     def metrics(self) -> dict[str, float]:
         """Return the figures for the record of the run."""
-        figures: dict[str, float] = {
-            "input_tokens": self.input_tokens,
-            "output_tokens": self.output_tokens,
-        }
+        figures: dict[str, float] = {}
+        if self.input_tokens is not None:
+            figures["input_tokens"] = self.input_tokens
+        if self.output_tokens is not None:
+            figures["output_tokens"] = self.output_tokens
+        if self.cost is not None:
+            figures["cost"] = self.cost
+        if self.outside:
+            figures["outside_choices"] = self.outside
         if self.first_seconds is not None:
             figures["ttft_seconds"] = self.first_seconds
         if self.output_tokens and self.seconds > 0:
@@ -85,7 +98,7 @@ class PromptResult:
 
 
 def prompt(
-    model: LanguageModel,
+    model: Writer,
     prompts: Sequence[Sequence[Turn] | None],
     sampling: Sampling,
     *,
@@ -93,6 +106,8 @@ def prompt(
     truncate: bool = False,
 ) -> Generator[Event, None, PromptResult]:
     """Answer prompts.
+
+    An error in the middle of it becomes the `failure` of the result, which keeps what was done.
 
     Args:
         model: a model that writes.
@@ -103,6 +118,7 @@ def prompt(
 
     Raises:
         ContextLengthError: a prompt is longer than the model reads, and `truncate` is false.
+        ServerError: a server failed before it answered anything.
     """
     result = PromptResult(
         texts=[None] * len(prompts),
@@ -112,62 +128,74 @@ def prompt(
     asked = [row for row, turns in enumerate(prompts) if turns is not None]
     table = len(prompts) > 1
     try:
-        ids = _encode(model, [(row, prompts[row]) for row in asked], table, truncate=truncate)
-        result.input_tokens = sum(map(len, ids))
+        ready = _encode(model, [(row, prompts[row]) for row in asked], table, truncate=truncate)
+        counted = model.count(ready)
+        result.input_tokens = counted or 0
         yield Started("Prompt", len(asked), "rows")
         # Reading the clock starts with the model's work: splitting text is not its speed.
         result._start = time.perf_counter()  # noqa: SLF001 - made here
         if choices:
             first = next(turns for turns in prompts if turns is not None)
-            rendered = model.render(first)
-            tokens = [model.answer_tokens(rendered, choice) for choice in choices]
-            for row, scores in _scored(model, ids, asked, tokens, result):
-                best = max(range(len(choices)), key=scores.__getitem__)
-                result.texts[row] = choices[best]
-                result.probabilities[row] = 1 / sum(math.exp(s - scores[best]) for s in scores)
-                result.finishes[row] = "stop"
-                yield Advanced(result.done)
+            counts = counted is None
+            yield from _decide(model, ready, choices, first, asked, result=result, counts=counts)
         else:
-            yield from _write(model, ids, asked, sampling, result)
+            yield from _write(model, ready, asked, sampling, result, counts=counted is None)
     except KeyboardInterrupt:
         result.interrupted = True
+    except FmagicError as error:
+        said = _placed(error, asked) if table else error
+        if not result.done:
+            raise said from None
+        result.failure = said
     result.seconds = time.perf_counter() - result._start  # noqa: SLF001 - made here
+    result.cost = model.cost(result.input_tokens, result.output_tokens)
     return result
 
 
+def _placed(error: FmagicError, asked: Sequence[int]) -> FmagicError:
+    """Return an error about one prompt with the row that it is about."""
+    if error.place is None:
+        return error
+    return type(error)(f"Row {asked[error.place] + 1:,}: {error}")
+
+
 def _encode(
-    model: LanguageModel,
+    model: Writer,
     prompts: Sequence[tuple[int, Sequence[Turn] | None]],
     table: bool,
     *,
     truncate: bool,
-) -> list[list[int]]:
-    ids = []
+) -> list[Any]:
+    ready = []
     for row, turns in prompts:
         assert turns is not None
         try:
-            ids.append(model.encode(turns, truncate=truncate))
+            ready.append(model.encode(turns, truncate=truncate))
         except ContextLengthError as error:
             if not table:
                 raise
             raise ContextLengthError(f"Row {row + 1:,}: {error}") from None
-    return ids
+    return ready
 
 
 def _write(
-    model: LanguageModel,
-    ids: Sequence[Sequence[int]],
+    model: Writer,
+    ready: Sequence[Any],
     asked: Sequence[int],
     sampling: Sampling,
     result: PromptResult,
+    *,
+    counts: bool,
 ) -> Generator[Event, None, None]:
     single = len(result.texts) == 1
     pieces: list[str] = []
     done = 0
     try:
-        for index, text, completion in model.run(ids, sampling):
-            if result.first_seconds is None:
-                result.first_seconds = time.perf_counter() - result._start  # noqa: SLF001 - a field of this module
+        for index, text, completion in model.run(ready, sampling):
+            if index == WAITING:
+                yield Advanced(done)
+                continue
+            _began(result)
             if single and text:
                 pieces.append(text)
                 yield Piece(text)
@@ -175,25 +203,53 @@ def _write(
                 row = asked[index]
                 result.texts[row] = completion.text
                 result.finishes[row] = completion.finish
-                result.output_tokens += completion.output_tokens
+                _count(result, completion.input_tokens if counts else 0, completion.output_tokens)
                 done += 1
                 if not single:
                     yield Advanced(done)
-    except KeyboardInterrupt:
-        if single and not done:
+    except (KeyboardInterrupt, FmagicError) as error:
+        if single and not done and (pieces or isinstance(error, KeyboardInterrupt)):
             result.texts[0] = "".join(pieces).strip()
             result.finishes[0] = "interrupted"
+            if counts:
+                result.input_tokens = result.output_tokens = None
         raise
 
 
-def _scored(
-    model: LanguageModel,
-    ids: Sequence[Sequence[int]],
+def _decide(
+    model: Writer,
+    ready: Sequence[Any],
+    choices: Sequence[str],
+    example: Sequence[Turn],
     asked: Sequence[int],
-    choices: Sequence[Sequence[int]],
+    *,
     result: PromptResult,
-) -> Iterator[tuple[int, list[float]]]:
-    for index, scores in model.choose(ids, choices):
-        if result.first_seconds is None:
-            result.first_seconds = time.perf_counter() - result._start  # noqa: SLF001 - a field of this module
-        yield asked[index], scores
+    counts: bool,
+) -> Generator[Event, None, None]:
+    done = 0
+    for index, decision in model.decide(ready, choices, example):
+        if decision is None:
+            yield Advanced(done)
+            continue
+        _began(result)
+        row = asked[index]
+        result.texts[row] = decision.text
+        result.probabilities[row] = decision.probability
+        result.finishes[row] = "stop"
+        result.outside += decision.text not in choices
+        _count(result, decision.input_tokens if counts else 0, decision.output_tokens)
+        done += 1
+        yield Advanced(done)
+
+
+def _began(result: PromptResult) -> None:
+    if result.first_seconds is None:
+        result.first_seconds = time.perf_counter() - result._start  # noqa: SLF001 - a field of this module
+
+
+def _count(result: PromptResult, read: int | None, written: int | None) -> None:
+    """Add tokens; a sum with an unknown part is unknown."""
+    if result.input_tokens is not None:
+        result.input_tokens = None if read is None else result.input_tokens + read
+    if result.output_tokens is not None:
+        result.output_tokens = None if written is None else result.output_tokens + written

@@ -36,6 +36,7 @@ def model_folder(path: Path) -> Path:
         ("org/name@v1.0", "hub", "org/name", "v1.0"),
         ("org/name@refs/pr/3", "hub", "org/name", "refs/pr/3"),
         ("http://localhost:8000/v1#a/b", "remote", "http://localhost:8000/v1#a/b", None),
+        ("http://localhost:8000/v1/#@a/b:c", "remote", "http://localhost:8000/v1#@a/b:c", None),
     ],
 )
 def test_names(text: str, kind: str, name: str, revision: str | None, models_dir: Path) -> None:
@@ -147,3 +148,29 @@ def test_a_file_is_no_folder(tmp_path: Path) -> None:
 def test_no_name_at_all(text: str, said: str, models_dir: Path) -> None:
     with pytest.raises(OptionError, match=said):
         parse_spec(text, models_dir=models_dir)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "http://me:planted@host/v1#name",
+        "https://planted@host/v1#name",
+        "http://me:planted#x@host/v1#name",
+        "http://host:planted/v1#name",
+        "https://host/v1?api_key=planted#name",
+        "http:///planted#name",
+    ],
+)
+def test_an_address_with_a_password_is_refused_and_not_repeated(
+    text: str, models_dir: Path
+) -> None:
+    with pytest.raises(OptionError, match=r"--key-env|no address of a server") as refused:
+        parse_spec(text, models_dir=models_dir)
+    assert "planted" not in str(refused.value)
+
+
+def test_the_parts_of_an_address(models_dir: Path) -> None:
+    spec = parse_spec("http://host/v1#org/name", models_dir=models_dir)
+    assert (spec.address, spec.name_there) == ("http://host/v1", "org/name")
+    spec = parse_spec("org/name", models_dir=models_dir)
+    assert (spec.address, spec.name_there) == ("", "")

@@ -7,11 +7,11 @@ import signal
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
-import torch
-
 if TYPE_CHECKING:
     from collections.abc import Iterator
     from types import FrameType, TracebackType
+
+    import torch
 
 
 class Shield:
@@ -54,6 +54,8 @@ class Randomness:
     """
 
     def __init__(self, seed: int, device: torch.device) -> None:
+        import torch
+
         self._devices = [device] if device.type == "cuda" else []
         with torch.random.fork_rng(devices=self._devices):
             torch.manual_seed(seed)
@@ -62,6 +64,8 @@ class Randomness:
     @contextlib.contextmanager
     def own(self) -> Iterator[None]:
         """Draw from this stream within a block; the global one is as it was when it ends."""
+        import torch
+
         with torch.random.fork_rng(devices=self._devices):
             torch.set_rng_state(self._states[0])
             for device, state in zip(self._devices, self._states[1:], strict=True):
@@ -72,6 +76,8 @@ class Randomness:
                 self._states = self._read()
 
     def _read(self) -> list[torch.Tensor]:
+        import torch
+
         return [
             torch.get_rng_state(),
             *(torch.cuda.get_rng_state(device) for device in self._devices),
