@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from fmagic.drive import Watch
     from fmagic.models.language import LanguageModel
     from fmagic.models.loaded import Loaded
-    from fmagic.models.remote_loading import Access
+    from fmagic.models.remote.loading import Access
     from fmagic.models.spec import ModelSpec
     from fmagic.models.writer import Writer
     from fmagic.settings import Fmagic
@@ -78,7 +78,7 @@ class Shelf:
             OptionError: an option does not exist or does not go with this model or device.
         """
         from fmagic.models.loader import load
-        from fmagic.models.remote_loading import Access, connect
+        from fmagic.models.remote.loading import Access, connect
         from fmagic.models.spec import at_revision, parse_spec
 
         parsed = parse_spec(spec, models_dir=Path(self.settings.models_dir))

@@ -11,11 +11,11 @@ from urllib.parse import urlsplit
 
 from fmagic.errors import ModelNotFoundError, OptionError, ServerError, did_you_mean
 from fmagic.models.devices import Device
-from fmagic.models.remote import RemoteModel
-from fmagic.models.remote_client import Client
-from fmagic.models.remote_endpoint import Endpoint, Patience, is_local
-from fmagic.models.remote_errors import Trouble
-from fmagic.models.remote_pump import pump
+from fmagic.models.remote.client import Client
+from fmagic.models.remote.endpoint import Endpoint, Patience, is_local
+from fmagic.models.remote.errors import Trouble
+from fmagic.models.remote.model import RemoteModel
+from fmagic.models.remote.pump import pump
 
 if TYPE_CHECKING:
     from collections.abc import Callable

@@ -10,12 +10,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmagic.errors import FmagicError, FmagicWarning, OptionError, ServerError, UnsuitableModelError
 from fmagic.models import remote_choices
-from fmagic.models.remote_client import Client
-from fmagic.models.remote_endpoint import is_public
-from fmagic.models.remote_errors import NOT_FOUND, Trouble
-from fmagic.models.remote_pump import pump
-from fmagic.models.remote_reading import Reply, read_vectors
-from fmagic.models.remote_request import REFUSED, Form, with_instruction
+from fmagic.models.remote.client import Client
+from fmagic.models.remote.endpoint import is_public
+from fmagic.models.remote.errors import NOT_FOUND, Trouble
+from fmagic.models.remote.pump import pump
+from fmagic.models.remote.reading import Reply, read_vectors
+from fmagic.models.remote.request import REFUSED, Form, with_instruction
 from fmagic.models.sampling import Completion, Sampling
 from fmagic.models.writer import WAITING, Decision, Writer
 
@@ -24,8 +24,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from fmagic.models.remote_endpoint import Endpoint
-    from fmagic.models.remote_request import Message
+    from fmagic.models.remote.endpoint import Endpoint
+    from fmagic.models.remote.request import Message
     from fmagic.template import Turn
 
 T = TypeVar("T")
@@ -40,7 +40,7 @@ NO_CUTTING = (
 
 @dataclass(eq=False, kw_only=True)
 class RemoteModel(Writer):
-    """A model on a server; made by `fmagic.models.remote_loading.connect`.
+    """A model on a server; made by `fmagic.models.remote.loading.connect`.
 
     Attributes:
         endpoint: the server.

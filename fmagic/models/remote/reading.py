@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import ServerError
-from fmagic.models.remote_errors import Trouble
+from fmagic.models.remote.errors import Trouble
 from fmagic.models.sampling import Completion
 
 if TYPE_CHECKING:
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-    from fmagic.models.remote_endpoint import Endpoint
+    from fmagic.models.remote.endpoint import Endpoint
 
 AT_LIMIT = "length"
 

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from fmagic.models.remote_errors import Trouble
+    from fmagic.models.remote.errors import Trouble
     from fmagic.models.sampling import Sampling
 
 Message = dict[str, str]

@@ -15,7 +15,7 @@ from fmagic.errors import ContextLengthError, FmagicError, ModelNotFoundError, S
 if TYPE_CHECKING:
     import httpx
 
-    from fmagic.models.remote_endpoint import Endpoint
+    from fmagic.models.remote.endpoint import Endpoint
 
 AGAIN = frozenset({408, 409, 425, 429, 500, 502, 503, 504, 529})
 TOO_MANY, DENIED, NOT_FOUND, FAILED = 429, (401, 403), 404, 500

@@ -10,8 +10,8 @@ import time
 from typing import TYPE_CHECKING, Any, Self, TypeVar, cast
 
 from fmagic.errors import FmagicError, ServerError
-from fmagic.models.remote_endpoint import is_local
-from fmagic.models.remote_errors import (
+from fmagic.models.remote.endpoint import is_local
+from fmagic.models.remote.errors import (
     FAILED,
     TOO_MANY,
     Trouble,
@@ -21,14 +21,14 @@ from fmagic.models.remote_errors import (
     transport_trouble,
     words_of,
 )
-from fmagic.models.sse import EventStream
+from fmagic.models.remote.sse import EventStream
 
 if TYPE_CHECKING:
     from collections.abc import AsyncGenerator, Awaitable, Callable, Iterator
 
     import httpx
 
-    from fmagic.models.remote_endpoint import Endpoint
+    from fmagic.models.remote.endpoint import Endpoint
 
 T = TypeVar("T")
 

@@ -16,8 +16,8 @@ from fmagic.errors import (
     ServerError,
     UnsuitableModelError,
 )
-from fmagic.models.remote_endpoint import Patience, is_public
-from fmagic.models.remote_loading import Access, connect
+from fmagic.models.remote.endpoint import Patience, is_public
+from fmagic.models.remote.loading import Access, connect
 from fmagic.models.sampling import Completion, Sampling
 from fmagic.models.spec import parse_spec
 from fmagic.settings import Fmagic
@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
     from pathlib import Path
 
-    from fmagic.models.remote import RemoteModel
+    from fmagic.models.remote.model import RemoteModel
     from fmagic.models.writer import Decision
 
 QUICK = Patience(connect=2, silence=5, check=5, retries=2, first_delay=0.001, longest_wait=0.05)

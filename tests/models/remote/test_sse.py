@@ -6,7 +6,7 @@ import pytest
 
 from fmagic.errors import ServerError
 from fmagic.models import sse
-from fmagic.models.sse import EventStream
+from fmagic.models.remote.sse import EventStream
 
 STREAM = (
     "\ufeff: a comment\r\ndata: one\r\n\r\n"
