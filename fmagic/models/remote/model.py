@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmagic.errors import FmagicError, FmagicWarning, OptionError, ServerError, UnsuitableModelError
-from fmagic.models import remote_choices
+from fmagic.models.remote import choices as choosing
 from fmagic.models.remote.client import Client
 from fmagic.models.remote.endpoint import is_public
 from fmagic.models.remote.errors import NOT_FOUND, Trouble
@@ -146,7 +146,7 @@ class RemoteModel(Writer):
         choices: Sequence[str],
         example: Sequence[Turn],  # noqa: ARG002 - messages are alike for all servers
     ) -> Iterator[tuple[int, Decision | None]]:
-        """Answer each prompt with one of the choices; see `remote_choices`."""
+        """Answer each prompt with one of the choices; see `choices`."""
 
         async def answer(
             client: Client, index: int, put: Callable[[tuple[int, Decision]], None]
@@ -271,12 +271,12 @@ class RemoteModel(Writer):
     async def _decision(
         self, client: Client, messages: list[Message], choices: Sequence[str]
     ) -> Decision:
-        ways = remote_choices.ways(self.owner)
+        ways = choosing.ways(self.owner)
         while True:
             tried = self._way
             way = ways[tried]
-            asked = with_instruction(messages, remote_choices.instruction(way, choices))
-            fields = remote_choices.request(way, choices)
+            asked = with_instruction(messages, choosing.instruction(way, choices))
+            fields = choosing.request(way, choices)
             sampling = Sampling(max_tokens=fields.pop("max_tokens"))
             body = {**self._form.chat(asked, sampling, 0), **fields}
             is_last = way == ways[-1]
@@ -285,7 +285,7 @@ class RemoteModel(Writer):
             except _NoWay:
                 self._next_way(tried, ways)
                 continue
-            found = remote_choices.read(way, done.text, choices)
+            found = choosing.read(way, done.text, choices)
             if found is None and not is_last and not self._way_works:
                 self._next_way(tried, ways)
                 continue
