@@ -57,7 +57,7 @@ def agrees(parameters: int, published: str) -> bool:
     """Tell whether a number of weights is the published one, within 2% or its last digit."""
     figure, unit = float(published[:-1]), UNITS[published[-1]]
     digits = len(published[:-1].partition(".")[2])
-    rounding = unit / 10**digits / 2
+    rounding = 0.5 * unit / float(10**digits)
     return abs(parameters - figure * unit) <= max(TOLERANCE * figure * unit, rounding)
 
 
