@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError, empty_frames
-from fmagic.models import fit, quant
+from fmagic.models import copies, fit, keeping, quant
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
 from fmagic.models.architecture import Plan, make_plan
@@ -125,11 +125,12 @@ def load(
         )
         return _load(
             spec,
+            base,
             local,
             found,
             request,
             name=name,
-            batch_tokens=settings.batch_tokens,
+            settings=settings,
             replaces=replaces,
         )
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
@@ -187,12 +188,13 @@ def _base_and_adapter(
 
 def _load(
     spec: ModelSpec,
+    base: ModelSpec,
     local: LocalModel,
     adapter: Adapter | None,
     request: _Request,
     *,
     name: str | None,
-    batch_tokens: int,
+    settings: Fmagic,
     replaces: Loaded | None,
 ) -> LanguageModel | Encoder:
     from fmagic.models.encoder import Encoder
@@ -212,17 +214,35 @@ def _load(
     census, choice = _choose_method(plan, empty, request, dtype, label)
     if replaces is not None:
         replaces.unload()
-    module = load_module(
-        local.path,
-        plan,
+    options = method_options(plan, empty, choice.method, dtype)
+    place = settings.keep_quantized and copies.place_of(
+        copies.root_of(settings.cache_dir),
+        base,
+        local,
+        weights,
+        plan=plan,
+        method=choice.method,
+        options=options,
         dtype=dtype,
         device=request.device,
-        pickled=weights.pickled,
-        options=method_options(plan, empty, choice.method, dtype),
-        label=label,
+        parameters=census.parameters,
     )
-    must_work(module, tokenizer, choice.method.name, dtype, label)
-    notices = [plan.notice] if plan.notice else []
+    module, broken = keeping.read(place) if place else (None, None)
+    kept = None
+    if module is None:
+        module = load_module(
+            local.path,
+            plan,
+            dtype=dtype,
+            device=request.device,
+            pickled=weights.pickled,
+            options=options,
+            label=label,
+        )
+        logits = must_work(module, tokenizer, choice.method.name, dtype, label)
+        if place:
+            kept = keeping.keep(place, keeping.Fresh(module, tokenizer, logits, census.parameters))
+    notices = [each for each in (plan.notice, broken, kept) if each]
     taken = weight_bytes(module)
     if adapter is not None:
         module, notice = attach(module, adapter, tokenizer)
@@ -245,7 +265,7 @@ def _load(
         parameters=census.parameters,
         weight_bytes=taken,
         context_length=context_length(module, tokenizer, encoder=plan.kind == "encoder"),
-        batch_tokens=batch_tokens,
+        batch_tokens=settings.batch_tokens,
         notices=tuple(notices),
     )
 
