@@ -59,6 +59,7 @@ class Shelf:
             OptionError: an option does not exist or does not go with this model or device.
         """
         from fmagic.models.loader import load
+        from fmagic.models.sharing import count_once
         from fmagic.models.spec import parse_spec
 
         parsed = parse_spec(spec, models_dir=Path(self.settings.models_dir))
@@ -76,6 +77,7 @@ class Shelf:
                 allow_pickle=allow_pickle,
                 settings=self.settings,
                 replaces=replaced,
+                beside=list(self.by_name.values()),
             )
         except BaseException:
             if replaced is not None and not replaced.is_loaded:
@@ -83,6 +85,7 @@ class Shelf:
             raise
         self.by_name[name] = model
         self.current = name
+        count_once(self.by_name.values())
         self.changed()
         return model
 
@@ -102,8 +105,11 @@ class Shelf:
             raise ModelNotFoundError(
                 f"No loaded model is called {name!r}.{did_you_mean(name, self.by_name)}"
             )
+        from fmagic.models.sharing import count_once
+
         freed = self.by_name[name].unload()
         self._forget(name)
+        count_once(self.by_name.values())
         return freed
 
     def _forget(self, name: str) -> None:

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError, empty_frames
-from fmagic.models import copies, fit, keeping, quant
+from fmagic.models import copies, fit, keeping, quant, sharing
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
 from fmagic.models.architecture import Plan, make_plan
-from fmagic.models.checkpoint import find_weights
+from fmagic.models.checkpoint import Weights, find_weights
 from fmagic.models.devices import detect
 from fmagic.models.hub import resolve
 from fmagic.models.measures import context_length, weight_bytes
@@ -37,7 +37,7 @@ from fmagic.models.spec import TUNED_FILE, ModelSpec, known_names, parse_spec, r
 from fmagic.settings import Fmagic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fmagic.models.devices import Device
     from fmagic.models.encoder import Encoder
@@ -75,6 +75,7 @@ def load(
     progress: Callable[[int, int], None] | None = None,
     settings: Fmagic | None = None,
     replaces: Loaded | None = None,
+    beside: Iterable[Loaded] = (),
 ) -> LanguageModel | Encoder:
     """Load a model.
 
@@ -92,6 +93,7 @@ def load(
         settings: of the session.
         replaces: a model that is freed for this one, once nothing but the reading of the weights
             can fail any more; what it holds counts as free.
+        beside: models in memory; an adapter shares the weights of its base, if that is among them.
 
     Raises:
         ModelError: one of its subclasses says why the model cannot be loaded.
@@ -132,6 +134,7 @@ def load(
             name=name,
             settings=settings,
             replaces=replaces,
+            beside=[each for each in beside if each is not replaces],
         )
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
@@ -196,6 +199,7 @@ def _load(
     name: str | None,
     settings: Fmagic,
     replaces: Loaded | None,
+    beside: Iterable[Loaded],
 ) -> LanguageModel | Encoder:
     from fmagic.models.encoder import Encoder
     from fmagic.models.language import LanguageModel
@@ -211,42 +215,42 @@ def _load(
     tokenizer = load_tokenizer(local, plan, label)
     dtype = choose_dtype(request.dtype, request.device)
     empty = skeleton(plan)
-    census, choice = _choose_method(plan, empty, request, dtype, label)
+    lends = adapter and sharing.lender(
+        beside,
+        local.root,
+        local.revision,
+        quant=None if request.quant == quant.AUTO else request.quant,
+        dtype=dtype,
+        device=str(request.device),
+    )
+    census, choice = (
+        (fit.take_census(empty), _same_method(lends))
+        if lends
+        else _choose_method(plan, empty, request, dtype, label)
+    )
     if replaces is not None:
         replaces.unload()
-    options = method_options(plan, empty, choice.method, dtype)
-    place = settings.keep_quantized and copies.place_of(
-        copies.root_of(settings.cache_dir),
-        base,
-        local,
-        weights,
-        plan=plan,
-        method=choice.method,
-        options=options,
-        dtype=dtype,
-        device=request.device,
-        parameters=census.parameters,
-    )
-    module, broken = keeping.read(place) if place else (None, None)
-    kept = None
-    if module is None:
-        module = load_module(
-            local.path,
+    if lends:
+        module, notices = sharing.share(lends.module), [plan.notice]
+    else:
+        module, notices = _read(
+            base,
+            local,
+            weights,
             plan,
+            choice.method,
+            tokenizer=tokenizer,
+            empty=empty,
             dtype=dtype,
-            device=request.device,
-            pickled=weights.pickled,
-            options=options,
+            request=request,
+            settings=settings,
+            parameters=census.parameters,
             label=label,
         )
-        logits = must_work(module, tokenizer, choice.method.name, dtype, label)
-        if place:
-            kept = keeping.keep(place, keeping.Fresh(module, tokenizer, logits, census.parameters))
-    notices = [each for each in (plan.notice, broken, kept) if each]
     taken = weight_bytes(module)
     if adapter is not None:
         module, notice = attach(module, adapter, tokenizer)
-        notices += [notice] if notice else []
+        notices.append(notice)
     if choice.method.name == "int8":
         hush_casts(module)
     return (Encoder if plan.kind == "encoder" else LanguageModel)(
@@ -266,8 +270,55 @@ def _load(
         weight_bytes=taken,
         context_length=context_length(module, tokenizer, encoder=plan.kind == "encoder"),
         batch_tokens=settings.batch_tokens,
-        notices=tuple(notices),
+        notices=tuple(filter(None, notices)),
     )
+
+
+def _read(
+    spec: ModelSpec,
+    local: LocalModel,
+    weights: Weights,
+    plan: Plan,
+    method: quant.Method,
+    *,
+    tokenizer: Any,
+    empty: Any,
+    dtype: str,
+    request: _Request,
+    settings: Fmagic,
+    parameters: int,
+    label: str,
+) -> tuple[Any, list[str | None]]:
+    """Return a model with its weights, and notices: from its quantized copy if there is one."""
+    options = method_options(plan, empty, method, dtype)
+    place = settings.keep_quantized and copies.place_of(
+        copies.root_of(settings.cache_dir),
+        spec,
+        local,
+        weights,
+        plan=plan,
+        method=method,
+        options=options,
+        dtype=dtype,
+        device=request.device,
+        parameters=parameters,
+    )
+    module, broken = keeping.read(place) if place else (None, None)
+    kept = None
+    if module is None:
+        module = load_module(
+            local.path,
+            plan,
+            dtype=dtype,
+            device=request.device,
+            pickled=weights.pickled,
+            options=options,
+            label=label,
+        )
+        logits = must_work(module, tokenizer, method.name, dtype, label)
+        if place:
+            kept = keeping.keep(place, keeping.Fresh(module, tokenizer, logits, parameters))
+    return module, [plan.notice, broken, kept]
 
 
 def _choose_method(
@@ -311,6 +362,11 @@ def _choose_method(
             )
         )
     return census, choice
+
+
+def _same_method(lends: Loaded) -> quant.Choice:
+    method = quant.get(lends.quant, lends.device)
+    return quant.Choice(method, f"it shares the weights of {lends.name}")
 
 
 def _why_not(method: quant.Method, request: _Request, census: fit.Census) -> str | None:
