@@ -46,7 +46,7 @@ def packed(network: Any) -> Iterator[None]:
     peft does. bitsandbytes would unpack them then, with scales that are rounded again, and that
     changes the answers of whoever shares them.
     """
-    states = [
+    states: list[Any] = [
         state
         for state in (getattr(each, "quant_state", None) for each in network.parameters())
         if getattr(state, "packing_format_for_cpu", False)
