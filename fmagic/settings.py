@@ -71,6 +71,10 @@ class Fmagic(Configurable):
     cache_dir = Unicode(
         help="Where copies are kept that can be made again (FMAGIC_CACHE_DIR)."
     ).tag(config=True)
+    keep_quantized = Bool(
+        True,
+        help="Keep a copy of quantized weights, which loads faster. `fmagic cache` lists them.",
+    ).tag(config=True)
     journal_dir = Unicode(help="Where the journal of runs is written (FMAGIC_JOURNAL_DIR).").tag(
         config=True
     )

@@ -116,6 +116,7 @@ class Shelf:
                     progress=fetching,
                     settings=self.settings,
                     replaces=replaced,
+                    beside=list(self.by_name.values()),
                 )
         except BaseException:
             if replaced is not None and not replaced.is_loaded:
@@ -124,8 +125,11 @@ class Shelf:
         return self._keep(name, model)
 
     def _keep(self, name: str, model: Loaded) -> Loaded:
+        from fmagic.models.sharing import count_once
+
         self.by_name[name] = model
         self.current = name
+        count_once(self.by_name.values())
         self.changed()
         return model
 
@@ -145,8 +149,11 @@ class Shelf:
             raise ModelNotFoundError(
                 f"No loaded model is called {name!r}.{did_you_mean(name, self.by_name)}"
             )
+        from fmagic.models.sharing import count_once
+
         freed = self.by_name[name].unload()
         self._forget(name)
+        count_once(self.by_name.values())
         return freed
 
     def _forget(self, name: str) -> None:

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from fmagic.errors import ModelError, ModelNotFoundError, UnsafeModelError
+from fmagic.models import sharing
 from fmagic.models.checkpoint import read_header
 from fmagic.models.probe import probe
 from fmagic.models.quiet import quiet
@@ -88,7 +89,8 @@ def attach(module: Any, adapter: Adapter, tokenizer: Any) -> tuple[Any, str | No
         with warnings.catch_warnings(record=True) as seen:
             warnings.simplefilter("always")
             try:
-                joined = PeftModel.from_pretrained(module, adapter.path, is_trainable=False)
+                with sharing.packed(module):
+                    joined = PeftModel.from_pretrained(module, adapter.path, is_trainable=False)
             except Exception as error:  # peft raises what it meets
                 raise _unfit(adapter, str(error)) from error
         for each in seen:

@@ -14,12 +14,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError, empty_frames
-from fmagic.models import fit, quant
+from fmagic.models import copies, fit, keeping, quant, sharing
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
 from fmagic.models.architecture import Plan, make_plan
 from fmagic.models.catalog import license_for
-from fmagic.models.checkpoint import find_weights
+from fmagic.models.checkpoint import Weights, find_weights
 from fmagic.models.devices import detect
 from fmagic.models.hub import resolve
 from fmagic.models.measures import context_length, weight_bytes
@@ -39,7 +39,7 @@ from fmagic.models.spec import TUNED_FILE, ModelSpec, known_names, parse_spec, r
 from fmagic.settings import Fmagic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterable
 
     from fmagic.models.devices import Device
     from fmagic.models.encoder import Encoder
@@ -78,6 +78,7 @@ def load(
     progress: Callable[[int, int], None] | None = None,
     settings: Fmagic | None = None,
     replaces: Loaded | None = None,
+    beside: Iterable[Loaded] = (),
 ) -> LanguageModel | Encoder:
     """Load a model.
 
@@ -95,6 +96,7 @@ def load(
         settings: of the session.
         replaces: a model that is freed for this one, once nothing but the reading of the weights
             can fail any more; what it holds counts as free.
+        beside: models in memory; an adapter shares the weights of its base, if that is among them.
 
     Raises:
         ModelError: one of its subclasses says why the model cannot be loaded.
@@ -128,12 +130,14 @@ def load(
         )
         return _load(
             spec,
+            base,
             local,
             found,
             request,
             name=name,
-            batch_tokens=settings.batch_tokens,
+            settings=settings,
             replaces=replaces,
+            beside=[each for each in beside if each is not replaces],
             stated=license_for(base, local.root, models_dir, adapter=found.path if found else None),
         )
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
@@ -191,13 +195,15 @@ def _base_and_adapter(
 
 def _load(
     spec: ModelSpec,
+    base: ModelSpec,
     local: LocalModel,
     adapter: Adapter | None,
     request: _Request,
     *,
     name: str | None,
-    batch_tokens: int,
+    settings: Fmagic,
     replaces: Loaded | None,
+    beside: Iterable[Loaded],
     stated: License,
 ) -> LanguageModel | Encoder:
     from fmagic.models.encoder import Encoder
@@ -214,24 +220,42 @@ def _load(
     tokenizer = load_tokenizer(local, plan, label)
     dtype = choose_dtype(request.dtype, request.device)
     empty = skeleton(plan)
-    census, choice = _choose_method(plan, empty, request, dtype, label)
+    lends = adapter and sharing.lender(
+        beside,
+        local.root,
+        local.revision,
+        quant=None if request.quant == quant.AUTO else request.quant,
+        dtype=dtype,
+        device=str(request.device),
+    )
+    census, choice = (
+        (fit.take_census(empty), _same_method(lends))
+        if lends
+        else _choose_method(plan, empty, request, dtype, label)
+    )
     if replaces is not None:
         replaces.unload()
-    module = load_module(
-        local.path,
-        plan,
-        dtype=dtype,
-        device=request.device,
-        pickled=weights.pickled,
-        options=method_options(plan, empty, choice.method, dtype),
-        label=label,
-    )
-    must_work(module, tokenizer, choice.method.name, dtype, label)
-    notices = [plan.notice] if plan.notice else []
+    if lends:
+        module, notices = sharing.share(lends.module), [plan.notice]
+    else:
+        module, notices = _read(
+            base,
+            local,
+            weights,
+            plan,
+            choice.method,
+            tokenizer=tokenizer,
+            empty=empty,
+            dtype=dtype,
+            request=request,
+            settings=settings,
+            parameters=census.parameters,
+            label=label,
+        )
     taken = weight_bytes(module)
     if adapter is not None:
         module, notice = attach(module, adapter, tokenizer)
-        notices += [notice] if notice else []
+        notices.append(notice)
     if choice.method.name == "int8":
         hush_casts(module)
     return (Encoder if plan.kind == "encoder" else LanguageModel)(
@@ -250,10 +274,57 @@ def _load(
         parameters=census.parameters,
         weight_bytes=taken,
         context_length=context_length(module, tokenizer, encoder=plan.kind == "encoder"),
-        batch_tokens=batch_tokens,
-        notices=tuple(notices),
+        batch_tokens=settings.batch_tokens,
+        notices=tuple(filter(None, notices)),
         license=stated,
     )
+
+
+def _read(
+    spec: ModelSpec,
+    local: LocalModel,
+    weights: Weights,
+    plan: Plan,
+    method: quant.Method,
+    *,
+    tokenizer: Any,
+    empty: Any,
+    dtype: str,
+    request: _Request,
+    settings: Fmagic,
+    parameters: int,
+    label: str,
+) -> tuple[Any, list[str | None]]:
+    """Return a model with its weights, and notices: from its quantized copy if there is one."""
+    options = method_options(plan, empty, method, dtype)
+    place = settings.keep_quantized and copies.place_of(
+        copies.root_of(settings.cache_dir),
+        spec,
+        local,
+        weights,
+        plan=plan,
+        method=method,
+        options=options,
+        dtype=dtype,
+        device=request.device,
+        parameters=parameters,
+    )
+    module, broken = keeping.read(place) if place else (None, None)
+    kept = None
+    if module is None:
+        module = load_module(
+            local.path,
+            plan,
+            dtype=dtype,
+            device=request.device,
+            pickled=weights.pickled,
+            options=options,
+            label=label,
+        )
+        logits = must_work(module, tokenizer, method.name, dtype, label)
+        if place:
+            kept = keeping.keep(place, keeping.Fresh(module, tokenizer, logits, parameters))
+    return module, [plan.notice, broken, kept]
 
 
 def _choose_method(
@@ -298,6 +369,11 @@ def _choose_method(
             )
         )
     return census, choice
+
+
+def _same_method(lends: Loaded) -> quant.Choice:
+    method = quant.get(lends.quant, lends.device)
+    return quant.Choice(method, f"it shares the weights of {lends.name}")
 
 
 def _why_not(method: quant.Method, request: _Request, census: fit.Census) -> str | None:

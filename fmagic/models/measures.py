@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 QUANTIZED_LAYERS = ("Linear4bit", "Linear8bitLt")
 NO_LIMIT = 10**9  # a tokenizer without a limit says 10**30
@@ -17,11 +20,19 @@ def count_quantized(module: Any) -> int:
 def weight_bytes(module: Any) -> int:
     """Return what the weights take, with the constants of quantized ones."""
     # Several names can stand for one piece of memory, hence by its address.
-    tensors: dict[int, int] = {}
+    return sum({each.data_ptr(): each.nbytes for each in tensors_of(module)}.values())
+
+
+def tensors_of(module: Any) -> Iterator[Any]:
+    """Yield what holds the weights, with the constants of quantized ones; some of it twice."""
     for each in (*module.parameters(), *module.buffers()):
-        for tensor in (each, *_constants(each)):
-            tensors[tensor.data_ptr()] = tensor.nbytes
-    return sum(tensors.values())
+        yield each
+        yield from _constants(each)
+    for each in module.modules():
+        # Where 8-bit layers keep their constants from their first pass on.
+        state: Any = getattr(each, "state", None)
+        if type(state).__name__ == "MatmulLtState":
+            yield from (tensor for tensor in (state.CB, state.SCB) if tensor is not None)
 
 
 def context_length(module: Any, tokenizer: Any, *, encoder: bool) -> int:

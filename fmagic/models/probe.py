@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fmagic.models.quiet import quiet
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
 TEXT = "The quick brown fox jumps over the lazy dog."
 MOST_TOKENS = 8
@@ -55,6 +55,21 @@ def _straightened(network: Any) -> Iterator[None]:
             each.remove()
     for layer in crooked:
         layer.register_forward_pre_hook(_straighten)
+
+
+def straightened(network: Any) -> list[str]:
+    """Return the names of the layers that a probe gave inputs in one piece."""
+    return [
+        name
+        for name, each in network.named_modules()
+        if _straighten in each._forward_pre_hooks.values()  # noqa: SLF001 - torch has no other way to ask
+    ]
+
+
+def straighten(network: Any, names: Sequence[str]) -> None:
+    """Do for a model what a probe of the same model found necessary."""
+    for name in names:
+        network.get_submodule(name).register_forward_pre_hook(_straighten)
 
 
 def _straighten(_: Any, inputs: tuple[Any, ...]) -> tuple[Any, ...]:

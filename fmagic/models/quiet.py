@@ -27,13 +27,14 @@ def quiet() -> Iterator[None]:
     """Silence loggers, progress bars and warnings of the model libraries within a block."""
     from transformers.utils import logging as transformers_logging
 
+    # A logger with a level of its own ignores its parent's, hence all of those. The others, and
+    # those of modules that are imported within the block, inherit the silence of the first part of
+    # their name. Each change of a level takes about as long as there are loggers.
     names = [
         name
-        for name in logging.root.manager.loggerDict
-        if name.partition(".")[0] in TALKATIVE or name in TALKATIVE
+        for name, each in logging.root.manager.loggerDict.items()
+        if name.partition(".")[0] in TALKATIVE and isinstance(each, logging.Logger) and each.level
     ]
-    # A logger with a level of its own ignores its parent's, hence all of them. Those of modules
-    # that are imported within the block inherit the silence of the first part of their name.
     levels = {logging.getLogger(name): 0 for name in (*TALKATIVE, *names)}
     for logger in levels:
         levels[logger] = logger.level

@@ -143,8 +143,8 @@ def method_options(plan: Plan, empty: Any, method: Method, dtype: str) -> dict[s
     return options
 
 
-def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) -> None:
-    """See that the model is quantized as asked, and that numbers come out of it."""
+def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) -> Any:
+    """See that the model is quantized as asked, and that numbers come out of it; return these."""
     if method != "none" and count_quantized(module) == 0:
         raise OptionError(nothing_to_quantize(label, method))
     try:
@@ -161,6 +161,7 @@ def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) 
             f"{label} computes no finite numbers in {dtype}. Try --dtype float32, or fetch the "
             "model again if that does not help."
         )
+    return states
 
 
 def nothing_to_quantize(label: str, method: str) -> str:

@@ -38,6 +38,9 @@ class Method(Protocol):
         trainable: whether an adapter can be trained on top.
         bytes_per_parameter: of a quantized weight, with its constants; `None` if weights keep the
             type they are computed in.
+
+    `storable = True` beside them says that transformers saves and reads quantized weights, so that
+    a copy can be kept; without it none is.
     """
 
     @property

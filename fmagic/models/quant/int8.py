@@ -16,6 +16,7 @@ if TYPE_CHECKING:
 name = "int8"
 requires: tuple[str, ...] = ("bitsandbytes",)
 trainable = True
+storable = True
 bytes_per_parameter = 1.0
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 name = "nf4"
 requires: tuple[str, ...] = ("bitsandbytes",)
 trainable = True
+storable = True
 # 4 bits, 8 bits for each block of 64, and 32 bits for each 256 blocks.
 bytes_per_parameter = 0.5 + 1 / 64 + 4 / (64 * 256)
 

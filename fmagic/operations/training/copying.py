@@ -9,37 +9,23 @@ from __future__ import annotations
 import copy
 from typing import TYPE_CHECKING, Any
 
-import torch
-
 from fmagic.errors import TrainingError
+from fmagic.models import sharing
 from fmagic.models.quiet import quiet
 
 if TYPE_CHECKING:
     from fmagic.operations.training.options import FinetuneOptions
 
-SHARED_STATES = ("QuantState", "MatmulLtState")  # where bitsandbytes keeps quantized weights
 TASKS = {"causal": "CAUSAL_LM", "seq2seq": "SEQ_2_SEQ_LM"}
 
 
 def share(network: Any) -> Any:
-    """Return a module with a tree of its own and the tensors of `network`."""
-    memo: dict[int, Any] = {}
-    for tensor in (*network.parameters(), *network.buffers()):
-        memo[id(tensor)] = tensor
-        _keep(getattr(tensor, "quant_state", None), memo)
-    for module in network.modules():
-        for value in vars(module).values():
-            _keep(value, memo)
-    shared = copy.deepcopy(network, memo)
+    """Return a module with a tree of its own and the tensors of `network`, which can learn."""
+    shared = sharing.share(network)
     for module in shared.modules():
         if type(module).__name__ == "Linear4bit":
             _make_differentiable(module)
     return shared
-
-
-def _keep(value: Any, memo: dict[int, Any]) -> None:
-    if type(value).__name__ in SHARED_STATES or isinstance(value, torch.Tensor):
-        memo[id(value)] = value
 
 
 def _make_differentiable(layer: Any) -> None:
