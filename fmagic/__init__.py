@@ -28,6 +28,7 @@ if TYPE_CHECKING:
     load = _typed.load
     models = _typed.models
     note_run = _typed.note_run
+    pick = _typed.pick
     plot_runs = _typed.plot_runs
     prompt = _typed.prompt
     recover_runs = _typed.recover_runs
@@ -48,6 +49,7 @@ FUNCTIONS = (
     "load",
     "models",
     "note_run",
+    "pick",
     "plot_runs",
     "prompt",
     "recover_runs",

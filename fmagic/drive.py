@@ -13,6 +13,7 @@ from fmagic.operations.events import Event, Point
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
+    from fmagic.picker import Picking
     from fmagic.results import Result
     from fmagic.runs.log import ActiveRun
     from fmagic.runs.record import CellInfo, RunRecord
@@ -56,6 +57,9 @@ class Front(Protocol):
     def watch(self) -> Watch:
         """Return someone to watch an operation."""
 
+    def pick(self, state: Picking) -> bool:
+        """Show the picker; return whether that can be done here."""
+
     def changed(self) -> None:
         """Take note that other models are loaded, or other operations go on."""
 
@@ -98,6 +102,10 @@ class Script:
     def watch(self) -> Watch:
         """Watch nothing."""
         return Unwatched()
+
+    def pick(self, state: Picking) -> bool:  # noqa: ARG002 - there is no place for it
+        """Show nothing."""
+        return False
 
     def changed(self) -> None:
         """Tell nobody."""

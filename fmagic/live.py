@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
 
     from fmagic.drive import Watch
+    from fmagic.picker import Picking
     from fmagic.results import Result
     from fmagic.runs.record import RunRecord
     from fmagic.settings import Fmagic
@@ -176,6 +177,17 @@ class Notebook:
         if not self._settings.display:
             return Unwatched()
         return LiveDisplay(self._shell, self._settings.update_seconds)
+
+    def pick(self, state: Picking) -> bool:
+        """Show the picker as a widget."""
+        if getattr(self._shell, "kernel", None) is None:
+            return False
+        try:
+            from fmagic.widgets.picker import Picker
+        except ImportError:
+            return False
+        Picker(state).show()
+        return True
 
     def changed(self) -> None:
         """Pass on that other models are loaded, or other operations go on."""

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fmagic.data import Rows
+    from fmagic.drive import Watch
+    from fmagic.models.choices import Choice, Wanted
     from fmagic.operations.evaluate import EvaluateResult
     from fmagic.operations.finetune import FinetuneResult
     from fmagic.operations.prompt import PromptResult
@@ -349,6 +351,29 @@ class Session(Logbook):
         from fmagic.models.choices import Wanted
 
         return models_view(self, Wanted(query, task, license, fits, cached, max_size), hub=hub)
+
+    def pick(self) -> None:
+        """Show the picker: models with filters and fit, and a button that loads one.
+
+        Raises:
+            OptionError: this is no notebook, or ipywidgets is not installed.
+        """
+        from fmagic.models.choices import choices
+        from fmagic.models.devices import detect
+        from fmagic.picker import Picking
+
+        def search(wanted: Wanted) -> list[Choice]:
+            device = detect(self.settings.device)
+            return choices(Path(self.settings.models_dir), device, wanted)
+
+        def load(name: str, method: str, watch: Watch) -> None:
+            self.load(name, quant=method, watch=watch)
+
+        if not self.front.pick(Picking(search, load)):
+            raise OptionError(
+                "The picker is a widget: it needs a notebook and ipywidgets (pip install "
+                "ipywidgets). `%models` lists the same, and `%model NAME` loads."
+            )
 
     def loaded(self) -> View:
         """Return what is loaded."""

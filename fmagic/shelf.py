@@ -50,6 +50,7 @@ class Shelf:
         price_in: float | None = None,
         price_out: float | None = None,
         concurrency: int | None = None,
+        watch: Watch | None = None,
     ) -> Loaded:
         """Load a model and make it the current one.
 
@@ -72,6 +73,7 @@ class Shelf:
             price_in: US dollars for a million tokens that a server reads.
             price_out: US dollars for a million tokens that it writes.
             concurrency: most requests to a server at once.
+            watch: sees the fetching; the display of the front if not given.
 
         Raises:
             ModelError: it cannot be found, loaded, trusted, or does not fit.
@@ -103,7 +105,7 @@ class Shelf:
                 replaced.unload()
             return self._keep(name, model)
         try:
-            with Fetching(parsed.name, self.watch) as fetching:
+            with Fetching(parsed.name, (lambda: watch) if watch else self.watch) as fetching:
                 model = load(
                     parsed,
                     name=name,

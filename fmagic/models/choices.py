@@ -287,7 +287,8 @@ def _of_disk(entry: Entry, sizer: Sizer) -> Choice:
         return _of_list(known, sizer, entry)
     sizes = local_size(entry.path) if entry.base is None else None
     task = _task_of(entry.architecture)
-    fits, best, reason = {}, "", ""
+    fits: dict[str, Fit] = {}
+    best = reason = ""
     if sizes is not None:
         fits, best, reason = sizer.fits(*sizes, writes=task != "embedding")
     return Choice(
@@ -308,7 +309,8 @@ def _of_disk(entry: Entry, sizer: Sizer) -> Choice:
 
 
 def _of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Choice:
-    fits, best, reason = {}, "", ""
+    fits: dict[str, Fit] = {}
+    best = reason = ""
     if known.task in RUNS and known.shape is not None:
         fits, best, reason = sizer.fits(known.census, known.shape, writes=known.task != "embedding")
     stored = known.stored_bytes or 2 * known.parameters
@@ -346,7 +348,8 @@ def of_hub(query: str, device: Device, wanted: Wanted) -> list[Choice]:
             found.append(_of_list(known, sizer))
             continue
         task = HUB_TASKS.get(each.task or "", each.task or "")
-        fits, best, reason = {}, "", ""
+        fits: dict[str, Fit] = {}
+        best = reason = ""
         if each.parameters and task in RUNS:
             census = Census(each.parameters, 0, 0)
             fits, best, reason = sizer.fits(census, unknown, writes=task != "embedding")

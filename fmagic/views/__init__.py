@@ -12,6 +12,7 @@ from __future__ import annotations
 from fmagic.views.blocks import Block, Card, Chips, Fold, KeyValue, Stack, Text, bundle
 from fmagic.views.curve import Curve
 from fmagic.views.formats import duration, number, size
+from fmagic.views.gauge import Gauge
 from fmagic.views.progress import Progress
 from fmagic.views.table import Table
 from fmagic.views.text import Tone
@@ -23,6 +24,7 @@ __all__ = [
     "Chips",
     "Curve",
     "Fold",
+    "Gauge",
     "KeyValue",
     "Progress",
     "Stack",

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from fmagic.errors import ServerError
-from fmagic.models import sse
+from fmagic.models.remote import sse
 from fmagic.models.remote.sse import EventStream
 
 STREAM = (
