@@ -13,7 +13,6 @@ from fmagic.operations.events import Event, Point
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
 
-    from fmagic.picker import Picking
     from fmagic.results import Result
     from fmagic.runs.log import ActiveRun
     from fmagic.runs.record import CellInfo, RunRecord
@@ -57,8 +56,8 @@ class Front(Protocol):
     def watch(self) -> Watch:
         """Return someone to watch an operation."""
 
-    def pick(self, state: Picking) -> bool:
-        """Show the picker; return whether that can be done here."""
+    def pick(self, state: Any) -> bool:
+        """Show the picker, a `fmagic.picker.Picking`; return whether that can be done here."""
 
     def changed(self) -> None:
         """Take note that other models are loaded, or other operations go on."""
@@ -103,7 +102,7 @@ class Script:
         """Watch nothing."""
         return Unwatched()
 
-    def pick(self, state: Picking) -> bool:  # noqa: ARG002 - there is no place for it
+    def pick(self, state: Any) -> bool:  # noqa: ARG002 - there is no place for it
         """Show nothing."""
         return False
 

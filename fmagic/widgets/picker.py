@@ -41,7 +41,7 @@ class Picker:
             layout=widgets.Layout(max_width="860px"),
         )
         state.observe(lambda _: self._show_list(), "found")
-        state.observe(lambda _: self._show_details(), ["name", "found"])
+        state.observe(lambda _: self._show_details(), ["name", "found", "method"])
         state.observe(lambda _: self._show_state(), ["phase", "message", "done", "total", "name"])
         state.observe(lambda _: self._leave_line(), "line")
         self._show_list()
