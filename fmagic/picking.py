@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -12,15 +13,17 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fmagic.models.choices import Choice, Wanted
+    from fmagic.models.loaded import Loaded
     from fmagic.shelf import Shelf
 
 COLUMNS = ("model", "task", "size", "memory", "licence", "where", "on disk", "good at")
+TASK_OF = {"causal": "text-generation", "seq2seq": "seq2seq", "encoder": "embedding"}
 _MILLION, _BILLION = 10**6, 10**9
 _HUNDRED = 100
 
 
 def models_view(shelf: Shelf, wanted: Wanted, *, hub: bool = False) -> View:
-    """Show what can be picked.
+    """Show what is loaded and what can be picked.
 
     Args:
         shelf: with what is loaded.
@@ -28,30 +31,66 @@ def models_view(shelf: Shelf, wanted: Wanted, *, hub: bool = False) -> View:
         hub: search the hub as well.
     """
     from fmagic.models.choices import choices, of_hub
+    from fmagic.models.copies import listing
     from fmagic.models.devices import detect
 
     device = detect(shelf.settings.device)
     found = choices(Path(shelf.settings.models_dir), device, wanted)
     if hub:
         names = {each.name.lower() for each in found}
-        found += [
-            each for each in of_hub(wanted.query, device, wanted) if each.name.lower() not in names
-        ]
+        searched = of_hub(wanted.query, device, wanted)
+        found += [each for each in searched if each.name.lower() not in names]
+    loaded = {str(model.spec): name for name, model in shelf.by_name.items()}
+    listed = {each.name for each in found}
+    others = [
+        choice
+        for choice in map(_loaded, shelf.by_name.values())
+        if choice.name not in listed and wanted.takes(choice)
+    ]
+    found = [*others, *found]
     if not found:
         more = "" if hub else " `%models QUERY --hub` searches the Hugging Face Hub."
         return View(Text(f"No model is like that. `%models` lists all.{more}"), [])
-    loaded = {str(model.spec): name for name, model in shelf.by_name.items()}
-    rows = list(_rows(found, loaded))
+    kept: Counter[str] = Counter()
+    for copy in listing(Path(shelf.settings.cache_dir)):
+        kept[copy.name] += copy.bytes
+    rows = list(_rows(found, loaded, kept))
     free = f"{size(device.free_bytes)} of {size(device.total_bytes)} are free on {device.name}."
     block = Stack([Text(free, tone="muted"), Table(COLUMNS, rows, total=len(rows))])
     return View(block, found)
 
 
-def _rows(found: Sequence[Choice], loaded: Mapping[str, str]) -> Iterator[tuple[object, ...]]:
+def _loaded(model: Loaded) -> Choice:
+    """Return a loaded model as a choice: one of a folder or a server is on no other list."""
+    from fmagic.models.choices import Choice
+
+    return Choice(
+        name=str(model.spec) if model.spec.kind != "folder" else model.name,
+        task=TASK_OF.get(model.kind, ""),
+        license=model.license,
+        parameters=model.parameters,
+        context=model.context_length,
+        good_at="",
+        where=f"loaded as {model.name}",
+        disk_bytes=0,
+        gated=False,
+        source="",
+        fits={},
+        best=model.quant,
+        reason=model.quant_reason,
+    )
+
+
+def _rows(
+    found: Sequence[Choice], loaded: Mapping[str, str], kept: Mapping[str, int]
+) -> Iterator[tuple[object, ...]]:
     for each in found:
         where = f"loaded as {loaded[each.name]}" if each.name in loaded else each.where
         if each.gated and not each.is_here:
             where += ", asks for consent"
+        disk = size(each.disk_bytes) if each.disk_bytes else ""
+        if copies := kept.get(each.name):
+            disk += f" + {size(copies)} quantized"
         yield (
             each.name,
             each.task,
@@ -59,7 +98,7 @@ def _rows(found: Sequence[Choice], loaded: Mapping[str, str]) -> Iterator[tuple[
             each.advice,
             each.license.id if each.license.kind == "open" else each.license.said,
             where,
-            size(each.disk_bytes) if each.disk_bytes else "",
+            disk,
             each.good_at,
         )
 
@@ -68,4 +107,4 @@ def count_said(parameters: int) -> str:
     """Return a number of parameters for people: `0.6B`, `135M`; empty for 0."""
     if parameters >= _BILLION // 2:
         return f"{parameters / _BILLION:.{1 if parameters < _HUNDRED * _BILLION else 0}f}B"
-    return f"{parameters / _MILLION:.0f}M" if parameters else ""
+    return f"{max(1, round(parameters / _MILLION))}M" if parameters else ""

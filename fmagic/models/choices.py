@@ -55,7 +55,7 @@ class Choice:
         parameters: how many, 0 if its files do not say.
         context: most tokens that it reads and writes together, 0 if unknown or without bound.
         good_at: in one line, of models of the curated list.
-        where: `bundled`, `tuned`, `on disk` or `to fetch`.
+        where: `bundled`, `tuned`, `on disk`, `to fetch` or `loaded as NAME`.
         disk_bytes: on this disk, or to fetch; 0 if unknown.
         gated: whether the hub asks for consent first.
         source: address of the facts, empty for a model of this disk alone.
@@ -97,6 +97,8 @@ class Choice:
     def advice(self) -> str:
         """What it takes, how it would be loaded and why, in one line."""
         if self.fit is None:
+            if self.where.startswith("loaded"):
+                return ""
             return "size unknown" if self.runs else "fmagic does not run this task yet"
         room = f"{self.best}: {self.fit.said} of {self.fit.free_said} free"
         others = [each for each in self.fits.values() if each.method != self.best]

@@ -33,6 +33,7 @@ BYTES_TO_LEARN = 16
 # Bytes kept of one token and layer, for each number of its states, its feed-forward part, its
 # queries and its keys, by the bytes of the type that is computed in.
 _KEPT_OF = {2: (33, 11, 5, 4), 4: (46, 21, 8, 10)}
+WITHOUT_GATE = 0.85  # of what a feed-forward part with a gate keeps
 
 
 @dataclass(frozen=True, slots=True)
@@ -213,8 +214,8 @@ def estimate(
 ) -> Fit:
     """Work out what a model takes.
 
-    The parts of a pass are those of a transformer with a gated feed-forward part, at the moment
-    when most is in memory: beside the states of all tokens, three feed-forward widths.
+    The parts of a pass are those of a transformer at the moment when most is in memory: beside the
+    states of all tokens those of the feed-forward part, before and after its activation.
 
     Args:
         shape: of its architecture.
@@ -232,7 +233,7 @@ def estimate(
     learning = cache = 0
     if training is None:
         tokens = min(batch * context, READ_AT_ONCE)
-        width = (4 * shape.hidden + 3 * shape.inner) * dtype_bytes
+        width = (4 * shape.hidden + _inner_states(shape, census) * shape.inner) * dtype_bytes
         work = tokens * width + batch * shape.vocabulary * FULL
         if writes:
             cache = int(GROWTH * batch * shape.cache_bytes(dtype_bytes, context))
@@ -243,7 +244,7 @@ def estimate(
         learning = _learning_bytes(shape, census, training)
         tokens = training.batch * min(training.tokens, context)
         scores = training.batch * min(training.answer, training.tokens) * shape.vocabulary
-        work = int(SLACK * (tokens * _kept(shape, dtype_bytes) + 4 * FULL * scores))
+        work = int(SLACK * (tokens * _kept(shape, census, dtype_bytes) + 4 * FULL * scores))
     if method.bytes_per_parameter is not None:
         # One layer at a time is unpacked to read a prompt.
         work += shape.hidden * shape.inner * dtype_bytes
@@ -268,16 +269,29 @@ def _learning_bytes(shape: Shape, census: Census, training: Training) -> int:
     return BYTES_TO_LEARN * training.rank * shape.layers * ends
 
 
-def _kept(shape: Shape, dtype_bytes: int) -> int:
+def _inner_states(shape: Shape, census: Census) -> int:
+    """Return how many states of the feed-forward part are in memory at once.
+
+    They are three with a gate, which is a third matrix beside the two that widen and narrow.
+    """
+    attention = 2 * shape.hidden * (shape.heads + shape.kv_heads) * shape.head_size
+    matrix = shape.hidden * shape.inner
+    return 3 if census.linear > shape.layers * (attention + 2.5 * matrix) else 2
+
+
+def _kept(shape: Shape, census: Census, dtype_bytes: int) -> int:
     """Return the bytes that all layers keep of one token for the way back.
 
     What norms, attention, the feed-forward part and the LoRA matrices save, counted on Llama with
-    LoRA on all linear layers (torch 2.13, peft 0.21).
+    LoRA on all linear layers (torch 2.13, peft 0.21); other activations keep up to a fifth more or
+    less.
     """
-    per = _KEPT_OF[dtype_bytes]
+    of_states, of_inner, of_queries, of_keys = _KEPT_OF[dtype_bytes]
+    if _inner_states(shape, census) == 2:  # noqa: PLR2004 - without a gate
+        of_inner *= WITHOUT_GATE
     queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
-    widths = (shape.hidden, shape.inner, queries, keys)
-    return shape.layers * sum(each * width for each, width in zip(per, widths, strict=True))
+    kept = of_states * shape.hidden + of_inner * shape.inner + of_queries * queries + of_keys * keys
+    return int(shape.layers * kept)
 
 
 def refusal(name: str, needed: Fit, others: list[Fit], device: Device, parameters: int) -> str:

@@ -45,7 +45,7 @@ class Gauge:
         if self.share is not None:
             bar = (
                 f'<div style="background-color:{SHADE};border-radius:3px;height:8px;width:90px;'
-                'display:inline-block;margin-right:8px">'
+                'display:inline-block;margin:0 8px 0 0">'
                 f'<div style="background-color:{COLOURS[self.tone]};border-radius:3px;height:8px;'
                 f'width:{self._filled() * 100:.0f}%"></div></div>'
             )

@@ -99,8 +99,8 @@ class Picker:
         return widgets.VBox([self._about, self._method])
 
     def _actions(self) -> widgets.Widget:
-        self._load = widgets.Button(description="Load", button_style="primary", icon="play")
-        self._cancel = widgets.Button(description="Cancel", icon="stop")
+        self._load = widgets.Button(description="Load", button_style="primary")
+        self._cancel = widgets.Button(description="Cancel")
         self._bar = widgets.IntProgress(layout=widgets.Layout(width="240px"))
         self._said = widgets.HTML()
         self._load.on_click(lambda _: self._state.load())
@@ -178,7 +178,10 @@ class _Row:
         self._name = ""
         self._button = widgets.Button(layout=widgets.Layout(width="330px", flex="0 0 auto"))
         self._words = widgets.HTML()
-        self.root = widgets.HBox([self._button, self._words])
+        # In a list that scrolls, rows would shrink to nothing before it does.
+        self.root = widgets.HBox(
+            [self._button, self._words], layout=widgets.Layout(flex="0 0 auto", min_height="34px")
+        )
         self._button.on_click(self._pick)
 
     def show(self, choice: Choice) -> None:

@@ -7,7 +7,7 @@ import pytest
 from fmagic.errors import OutOfMemoryError
 from fmagic.models import loader, quant
 from fmagic.models.devices import Device
-from fmagic.models.fit import Fit, Training, estimate, left_alone, refusal, take_census
+from fmagic.models.fit import Census, Fit, Training, estimate, left_alone, refusal, take_census
 from fmagic.models.loader import load
 from fmagic.models.shape import Shape
 from tests.support.checkpoints import Checkpoints, make_model
@@ -76,6 +76,16 @@ def test_the_range_holds_the_sum_and_decides_whether_there_is_room_to_spare() ->
     assert fit.fits
     assert not fit.is_comfortable
     assert fit.range_said == "1.3 to 1.5 GB"
+
+
+def test_a_feed_forward_part_without_a_gate_takes_less() -> None:
+    plain = quant.methods()["none"]
+    shape = Shape.of(make_model("llama").config)
+    census = take_census(make_model("llama"))
+    gated = estimate(shape, census, plain, DEVICE, dtype_bytes=2, context=4096)
+    fewer = Census(census.linear - 2 * 64 * 128, census.other, census.largest)
+    without = estimate(shape, fewer, plain, DEVICE, dtype_bytes=2, context=4096)
+    assert without.activations < gated.activations
 
 
 def test_the_sum_and_its_words() -> None:

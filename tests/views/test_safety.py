@@ -15,6 +15,7 @@ from fmagic.views import (
     Chips,
     Curve,
     Fold,
+    Gauge,
     KeyValue,
     Progress,
     Stack,
@@ -59,6 +60,7 @@ BLOCKS: dict[str, Callable[[str], Block]] = {
         {text: [(0, 1.0), (1, 2.0)]}, x_label=text, y_label=text, caption=text
     ),
     "no curve": lambda text: Curve({text: []}, x_label=text, y_label=text, caption=text),
+    "gauge": lambda text: Gauge(0.5, text),
     "progress": lambda text: Progress(1, 4, label=text, unit=text, seconds=1.0),
     "chips": lambda text: Chips([(text, text), ("", text)]),
     "fold": lambda text: Fold(text, Text(text)),

@@ -1,0 +1,163 @@
+"""The picker's state: what is shown, picked and loaded; no browser, no widgets."""
+
+from __future__ import annotations
+
+import threading
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fmagic.errors import ModelNotFoundError
+from fmagic.models.choices import Wanted
+from fmagic.operations.events import Advanced, Started
+from fmagic.picker import CANCELLED, Picking
+from fmagic.session import Session
+from fmagic.settings import Fmagic
+from tests.models.test_choices import choice
+
+if TYPE_CHECKING:
+    from fmagic.drive import Watch
+    from fmagic.models.choices import Choice
+
+ALL = [choice(1), choice(9, 7, 5)]
+
+
+class Asked:
+    """Answers a picker, and remembers what it was asked."""
+
+    def __init__(self, found: list[Choice] | None = None) -> None:
+        self.wanted: list[Wanted] = []
+        self.loaded: list[tuple[str, str]] = []
+        self.found = ALL if found is None else found
+        self.error: BaseException | None = None
+
+    def search(self, wanted: Wanted) -> list[Choice]:
+        self.wanted.append(wanted)
+        return self.found
+
+    def load(self, name: str, method: str, watch: Watch) -> None:
+        self.loaded.append((name, method))
+        watch.event(Started("Fetching", 100, "B", 20))
+        watch.event(Advanced(100))
+        watch.end("Fetched org/model: 80 B.")
+        if self.error is not None:
+            raise self.error
+
+
+def test_filters_ask_anew() -> None:
+    asked = Asked()
+    state = Picking(asked.search, asked.load)
+    assert asked.wanted == [Wanted(fits=True)]
+    state.query, state.task, state.license = " qwen ", "embedding", "open"
+    state.max_size, state.fits = "3B", False
+    assert asked.wanted[-1] == Wanted("qwen", "embedding", "open", False, False, "3B")
+
+
+def test_what_is_no_longer_shown_is_no_longer_picked() -> None:
+    asked = Asked()
+    state = Picking(asked.search, asked.load)
+    state.name = "org/model"
+    assert state.picked is ALL[0]
+    asked.found = []
+    state.query = "else"
+    assert state.name == ""
+    assert not state.can_load
+    state.load()
+    assert asked.loaded == []
+
+
+def test_loading_leaves_the_line_that_does_the_same() -> None:
+    asked = Asked()
+    state = Picking(asked.search, asked.load)
+    state.name = "org/model"
+    assert state.magic == "%model org/model"
+    state.method = "nf4"
+    state.load()
+    state.wait(30)
+    assert asked.loaded == [("org/model", "nf4")]
+    assert (state.phase, state.line) == ("loaded", "%model org/model --quant nf4")
+    assert (state.done, state.total) == (100, 100)
+
+
+@pytest.mark.parametrize("error", [ModelNotFoundError("There is no such model."), ValueError("x")])
+def test_a_failure_is_told_and_the_next_try_works(error: Exception) -> None:
+    asked = Asked()
+    asked.error = error
+    state = Picking(asked.search, asked.load)
+    state.name = "org/model"
+    state.load()
+    state.wait(30)
+    assert state.phase == "failed"
+    assert str(error) in state.message
+    assert state.line == ""
+    asked.error = None
+    state.load()
+    state.wait(30)
+    assert state.phase == "loaded"
+
+
+def test_cancel_ends_a_download_at_its_next_step() -> None:
+    begun, cancelled = threading.Event(), threading.Event()
+
+    def load(_: str, __: str, watch: Watch) -> None:
+        watch.event(Started("Fetching", 100, "B"))
+        begun.set()
+        assert cancelled.wait(30)
+        watch.event(Advanced(50))
+        pytest.fail("it went on")
+
+    state = Picking(Asked().search, load)
+    state.name = "org/model"
+    state.load()
+    assert begun.wait(30)
+    assert not state.can_load
+    state.cancel()
+    cancelled.set()
+    state.wait(30)
+    assert (state.phase, state.message) == ("failed", CANCELLED)
+    assert state.can_load
+
+
+def test_the_view_follows_the_state() -> None:
+    from fmagic.widgets.picker import Picker
+
+    asked = Asked()
+    state = Picking(asked.search, asked.load)
+    view = Picker(state)
+    assert len(view._box.children) == 2
+    assert view._load.disabled
+    state.name = "org/model"
+    assert not view._load.disabled
+    assert "mit (open)" in view._about.value
+    state.method = "none"
+    assert view._method.value == "none"
+    view._method.value = "auto"
+    assert state.method == "auto"
+    view._load.click()
+    state.wait(30)
+    assert "is loaded and current" in view._said.value
+    assert "%model org/model" in view._line()["text/plain"]
+    asked.found = []
+    state.query = "else"
+    assert view._box.children == ()
+    assert "No model is like that" in view._more.value
+
+
+def test_hostile_names_are_escaped() -> None:
+    import dataclasses
+
+    from fmagic.widgets.picker import Picker
+
+    bad = dataclasses.replace(ALL[0], name="<script>x</script>", good_at="<img src=x>")
+    state = Picking(Asked([bad]).search, Asked().load)
+    view = Picker(state)
+    state.name = bad.name
+    assert "<script>" not in view._about.value
+    assert "<img" not in view._about.value
+
+
+def test_outside_a_notebook_the_picker_says_what_to_do_instead() -> None:
+    from fmagic.errors import OptionError
+
+    with pytest.raises(OptionError, match="%models"):
+        Session(Fmagic(device="cpu")).pick()
