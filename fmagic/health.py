@@ -56,7 +56,7 @@ def freed_view(shelf: Shelf, amount: int) -> View:
 
 def status_view(shelf: Shelf, log: RunLog) -> View:
     """Show device, memory, loaded models, and where the journal is."""
-    from fmagic.models.devices import detect
+    from fmagic.models.devices import detect, memory_in_use
 
     device = detect(shelf.settings.device)
     pairs: list[tuple[str, object]] = [
@@ -65,6 +65,13 @@ def status_view(shelf: Shelf, log: RunLog) -> View:
         ("runs in this kernel", len(log.session())),
         ("journal", log.journal.path),
     ]
+    held = [each for each in shelf.holdings(device) if each.what != "model"]
+    pairs[2:2] = [
+        (f"{each.name} ({each.what})", f"{size(each.bytes)}, back with `{each.free}`")
+        for each in held
+    ]
+    if (others := device.total_bytes - device.free_bytes - memory_in_use(device)[0]) > 0:
+        pairs.insert(2, ("other processes", size(others)))
     blocks: list[Block] = [KeyValue(pairs)]
     blocks.append(_loaded(shelf) or Text("No model is loaded. `%model tiny` loads the bundled."))
     version = importlib.metadata.version("fmagic")

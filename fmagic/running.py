@@ -53,6 +53,10 @@ class Running(Shelf):
         """Tell the front what is loaded or going on now."""
         self.front.changed()
 
+    def user_variables(self) -> Mapping[str, object]:
+        """Return the user's variables, as the front knows them."""
+        return self.front.variables()
+
     def watch(self) -> Watch:
         """Let the front show how far the fetching of a model is."""
         return self.front.watch()

@@ -2,15 +2,26 @@
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from fmagic.drive import Unwatched, tidy
-from fmagic.errors import ModelNotFoundError, OptionError, UnsuitableModelError, did_you_mean
+from fmagic.errors import (
+    ModelNotFoundError,
+    OptionError,
+    OutOfMemoryError,
+    UnsuitableModelError,
+    did_you_mean,
+)
 from fmagic.fetching import Fetching
 
 if TYPE_CHECKING:
+    from collections.abc import Mapping
+
     from fmagic.drive import Watch
+    from fmagic.models.devices import Device
+    from fmagic.models.holdings import Held
     from fmagic.models.language import LanguageModel
     from fmagic.models.loaded import Loaded
     from fmagic.models.remote.loading import Access
@@ -120,9 +131,11 @@ class Shelf:
                     replaces=replaced,
                     beside=list(self.by_name.values()),
                 )
-        except BaseException:
+        except BaseException as error:
             if replaced is not None and not replaced.is_loaded:
                 self._forget(name)
+            if isinstance(error, OutOfMemoryError) and (more := self._offer(device)):
+                raise OutOfMemoryError(f"{error}\n{more}") from error.__cause__
             raise
         return self._keep(name, model)
 
@@ -134,6 +147,23 @@ class Shelf:
         count_once(self.by_name.values())
         self.changed()
         return model
+
+    def _offer(self, device: str | None) -> str:
+        """Say what this kernel could free on a device, the longest unused model first."""
+        from fmagic.models.devices import detect
+        from fmagic.models.holdings import offer
+
+        return offer(self.holdings(detect(device or self.settings.device)))
+
+    def holdings(self, device: Device) -> list[Held]:
+        """Return what this kernel holds on a device, see `fmagic.models.holdings`."""
+        from fmagic.models.holdings import holdings
+
+        return holdings(self.by_name.values(), self.user_variables(), device)
+
+    def user_variables(self) -> Mapping[str, object]:
+        """Return the user's variables; a shelf alone knows none."""
+        return {}
 
     def unload(self, name: str | None = None, *, everything: bool = False) -> int:
         """Free one model, the current one if no name is given, or all.
@@ -180,13 +210,13 @@ class Shelf:
                 raise ModelNotFoundError(
                     "No model is loaded. `%model tiny` loads the bundled one, which works offline."
                 )
-            return self.by_name[self.current]
+            return self._used(self.by_name[self.current])
         if name in self.by_name:
-            return self.by_name[name]
+            return self._used(self.by_name[name])
         spec = parse_spec(name, models_dir=Path(self.settings.models_dir))
         for model in self.by_name.values():
             if model.spec == spec:
-                return model
+                return self._used(model)
         current = self.current
         try:
             return self.load(name)
@@ -194,6 +224,11 @@ class Shelf:
             # A model that is named for one cell does not become the current one.
             self.current = current or self.current
             self.changed()
+
+    @staticmethod
+    def _used(model: Loaded) -> Loaded:
+        model.used = time.monotonic()
+        return model
 
     def writer(self, name: str | None, verb: str) -> Writer:
         """Return a model that writes text, for the magic `verb`."""

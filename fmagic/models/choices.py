@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from fmagic.models.known import KnownModel
     from fmagic.models.licenses import License
 
+PLAIN = "none"  # the method that quantizes nothing
 CONTEXT = 2048  # tokens of prompt and answer together, for which the fit is worked out
 WRITES = ("text-generation", "seq2seq")
 RUNS = (*WRITES, "embedding")  # tasks that fmagic runs
@@ -100,13 +101,17 @@ class Choice:
             if self.where.startswith("loaded"):
                 return ""
             return "size unknown" if self.runs else "fmagic does not run this task yet"
-        room = f"{self.best}: {self.fit.said} of {self.fit.free_said} free"
+        room = f"{self.fit.said} of {self.fit.free_said} free"
+        if self.best != PLAIN:
+            room = f"{self.best}: {room}"
         others = [each for each in self.fits.values() if each.method != self.best]
         if not self.fit.fits:
             least = min(self.fits.values(), key=lambda each: each.total)
-            return f"{least.method} would need {least.said}, {least.free_said} are free"
-        if self.best != "none" and (larger := [each for each in others if not each.fits]):
-            need = " and ".join(f"{each.method} {each.said}" for each in larger)
+            return (
+                f"{method_said(least.method)} would need {least.said}, {least.free_said} are free"
+            )
+        if self.best != PLAIN and (larger := [each for each in others if not each.fits]):
+            need = " and ".join(f"{method_said(each.method)} {each.said}" for each in larger)
             return f"{room}; {need} would not fit"
         return room if self.fit.is_comfortable else f"{room}, which is tight"
 
@@ -162,6 +167,11 @@ class Wanted:
             and (not self.cached or choice.is_here)
             and (self.max_size is None or _is_within(choice, self.max_size))
         )
+
+
+def method_said(name: str) -> str:
+    """Return how a method is called where it stands in a sentence."""
+    return "unquantized" if name == PLAIN else name
 
 
 def largest(text: str) -> tuple[str, float]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, field, fields
 from typing import TYPE_CHECKING, Any, Literal
 
@@ -43,6 +44,7 @@ class Loaded:
         context_length: most tokens that it reads and writes together.
         batch_tokens: most tokens of one pass, padding included.
         notices: what the user should know about how it was loaded.
+        used: when it was last asked for, by a clock of this process.
         license: of the weights; with an adapter the one of the two that asks more.
     """
 
@@ -64,6 +66,7 @@ class Loaded:
     batch_tokens: int = 8192
     notices: tuple[str, ...] = ()
     license: License = UNKNOWN
+    used: float = field(default_factory=time.monotonic, repr=False)
 
     def __getattr__(self, name: str) -> Any:
         # Only what is missing gets here: `unload` removes these two.

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import ipywidgets as widgets
 
+from fmagic.models.choices import method_said
 from fmagic.models.known import TASKS
 from fmagic.models.licenses import KINDS
 from fmagic.picking import count_said
@@ -232,7 +233,7 @@ def _about(choice: Choice | None) -> Block:
         ("reads", f"{choice.context:,} tokens" if choice.context else ""),
         ("to fetch" if not choice.is_here else "on disk", size(choice.disk_bytes)),
         ("memory", _parts(choice.fit)),
-        ("why", f"{choice.best}: {choice.reason}" if choice.reason else ""),
+        ("why", f"{method_said(choice.best)}: {choice.reason}" if choice.reason else ""),
         ("source", choice.source),
     ]
     blocks: list[Block] = [KeyValue([pair for pair in pairs if pair[1]])]
@@ -255,5 +256,5 @@ def _method_said(choice: Choice, name: str) -> str:
     if fit is None:
         return name
     room = "" if fit.fits else ", does not fit"
-    first = f"auto: {choice.best}" if name == "auto" else name
+    first = f"auto: {method_said(choice.best)}" if name == "auto" else method_said(name)
     return f"{first}, {fit.said}{room}"

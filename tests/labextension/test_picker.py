@@ -36,7 +36,6 @@ def test_a_first_model_is_picked_and_loaded(lab: Lab) -> None:
     expect(area).to_contain_text("tiny is loaded and current.")
     expect(area).to_contain_text("%model tiny")
     lab.shot("picker-loaded")
-    lab.command("notebook:run-cell")
     shown = [
         text for data in lab.save()["cells"][0]["outputs"] for text in data.get("data", {}).values()
     ]

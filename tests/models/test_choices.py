@@ -121,11 +121,13 @@ def test_sizes_are_of_parameters_or_of_memory() -> None:
 
 
 def test_the_advice_says_why() -> None:
-    assert choice(2, 1, 1).advice == "none: 2.0 GB of 6.0 GB free"
+    assert choice(2, 1, 1).advice == "2.0 GB of 6.0 GB free"
     tight = choice(6)
-    assert tight.advice == "none: 6.0 GB of 6.0 GB free, which is tight"
+    assert tight.advice == "6.0 GB of 6.0 GB free, which is tight"
     quantized = choice(12, 7, 4, best="nf4").advice
-    assert quantized == "nf4: 4.0 GB of 6.0 GB free; none 12.0 GB and int8 7.0 GB would not fit"
+    assert quantized == (
+        "nf4: 4.0 GB of 6.0 GB free; unquantized 12.0 GB and int8 7.0 GB would not fit"
+    )
     assert choice(40, 20, 10, best="nf4").advice == "nf4 would need 10.0 GB, 6.0 GB are free"
     assert choice().advice == "size unknown"
 
