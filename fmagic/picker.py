@@ -54,7 +54,7 @@ class Picking(HasTraits):
     license = Unicode()
     max_size = Unicode()
     fits = Bool(default_value=True)
-    found = List()
+    found: List[Choice] = List()
     name = Unicode()
     method = Unicode(AUTO)
     phase = Enum(("idle", "loading", "loaded", "failed"), "idle")

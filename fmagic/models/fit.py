@@ -287,10 +287,14 @@ def _kept(shape: Shape, census: Census, dtype_bytes: int) -> int:
     less.
     """
     of_states, of_inner, of_queries, of_keys = _KEPT_OF[dtype_bytes]
-    if _inner_states(shape, census) == 2:  # noqa: PLR2004 - without a gate
-        of_inner *= WITHOUT_GATE
+    share = 1.0 if _inner_states(shape, census) > 2 else WITHOUT_GATE  # noqa: PLR2004 - no gate
     queries, keys = shape.heads * shape.head_size, shape.kv_heads * shape.head_size
-    kept = of_states * shape.hidden + of_inner * shape.inner + of_queries * queries + of_keys * keys
+    kept = (
+        of_states * shape.hidden
+        + share * of_inner * shape.inner
+        + of_queries * queries
+        + of_keys * keys
+    )
     return int(shape.layers * kept)
 
 

@@ -79,7 +79,7 @@ def _new_bytes(value: object, device: Device, seen: set[tuple[str, int]]) -> Ite
     """Yield the bytes of a value's memory on the device that nobody has counted yet."""
     torch, numpy, pandas = (sys.modules.get(name) for name in ("torch", "numpy", "pandas"))
     if torch is not None and isinstance(value, torch.Tensor | torch.nn.Module):
-        tensors: list[Any] = [value] if isinstance(value, torch.Tensor) else tensors_of(value)
+        tensors: Iterable[Any] = [value] if isinstance(value, torch.Tensor) else tensors_of(value)
         for tensor in tensors:
             place = (str(tensor.device), tensor.data_ptr())
             if tensor.device.type == device.type and place not in seen:

@@ -20,8 +20,7 @@ if TYPE_CHECKING:
     from fmagic.picker import Picking
     from fmagic.views import Block, Tone
 
-SIZES = (("any size", ""), ("up to 0.5B", "500M"), ("up to 1B", "1B"), ("up to 3B", "3B"))
-SIZES += (("up to 8B", "8B"), ("up to 15B", "15B"))
+SIZES = (("any size", ""), *((f"up to {each}", each) for each in ("0.5B", "1B", "3B", "8B", "15B")))
 ROWS = 30  # a longer list is slow to build and is not read
 LIST_HEIGHT = "300px"
 

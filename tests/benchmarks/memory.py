@@ -170,21 +170,21 @@ def _measure(case: Case, folder: Path) -> Found:
     gc.collect()
     before = held_bytes(device)
     model = load(str(folder / "large"), **options)
-    # What was measured of the device as a whole is what this process already had, and more.
+    # A peak is of all that this process holds, and it held some before.
     fixed = torch.cuda.memory_allocated() - model.weight_bytes if device.type == "cuda" else before
-    peaks = []
-    for use in (lambda: _use(model), lambda: _tune(model, case)):
-        peak = PeakMemory(device)
-        peaks.append(peak.bytes() - fixed if use() else 0)
-        gc.collect()
-    estimates = _estimates(model, case)
-    return Found(
-        (estimates[0].weights, *(each.total for each in estimates)),  # type: ignore[arg-type]  # three of them
-        (model.weight_bytes, *peaks),  # type: ignore[arg-type]  # three of them
-    )
+    peak = PeakMemory(device)
+    _use(model)
+    asking = peak.bytes() - fixed
+    gc.collect()
+    peak = PeakMemory(device)
+    tuning = peak.bytes() - fixed if _tune(model, case) else 0
+    said = _estimates(model, case)
+    # The allocator of a GPU does not see its context.
+    totals = [each.total - (each.overhead if device.type == "cuda" else 0) for each in said]
+    return Found((said[0].weights, totals[0], totals[-1]), (model.weight_bytes, asking, tuning))
 
 
-def _use(model: Loaded) -> bool:
+def _use(model: Loaded) -> None:
     """Read and write a batch."""
     from fmagic.models.encoder import embed
     from fmagic.models.sampling import Sampling
@@ -195,12 +195,11 @@ def _use(model: Loaded) -> bool:
     if model.kind == "encoder":
         list(embed(model, ids))
     else:
-        list(model.run(ids, Sampling(max_tokens=NEW)))  # type: ignore[attr-defined]  # it writes
-    return True
+        list(model.run(ids, Sampling(max_tokens=NEW)))
 
 
 def _tune(model: Loaded, case: Case) -> bool:
-    """Make two steps."""
+    """Make two steps; return whether the model can be tuned at all."""
     from fmagic.operations.training.examples import Example
     from fmagic.operations.training.options import FinetuneOptions
     from fmagic.operations.training.tuner import Tuner
@@ -253,4 +252,4 @@ def _estimates(model: Loaded, case: Case) -> list[Fit]:
     if model.kind != "encoder":
         learned = fit.Training(_method(case), RANK, TOKENS, ROWS, ANSWER)
         found.append(estimate(1, learned))
-    return [*found, found[0]][:2]
+    return found

@@ -255,6 +255,7 @@ def test_the_context_ends_an_answer() -> None:
     model = build(PLAIN["qwen3"])
     prompt = [[11] * (CONTEXT - 3)]
     completion = answers(runner(model), prompt)[0]
+    assert completion.output_tokens is not None
     assert completion.output_tokens <= 3
 
 
