@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from typing import TYPE_CHECKING
 
@@ -19,7 +20,7 @@ if TYPE_CHECKING:
     from fmagic.drive import Watch
     from fmagic.models.choices import Choice
 
-ALL = [choice(1), choice(9, 7, 5)]
+ALL = [choice(1), dataclasses.replace(choice(9, 7, 5), name="org/other")]
 
 
 class Asked:
@@ -143,9 +144,21 @@ def test_the_view_follows_the_state() -> None:
     assert "No model is like that" in view._more.value
 
 
-def test_hostile_names_are_escaped() -> None:
-    import dataclasses
+def test_a_row_never_stands_for_another_model() -> None:
+    from fmagic.widgets.picker import Picker
 
+    asked = Asked()
+    state = Picking(asked.search, asked.load)
+    view = Picker(state)
+    second = view._box.children[1]
+    asked.found = [ALL[1]]
+    state.query = "other"
+    assert view._box.children == (second,)
+    second.children[0].click()
+    assert state.name == "org/other"
+
+
+def test_hostile_names_are_escaped() -> None:
     from fmagic.widgets.picker import Picker
 
     bad = dataclasses.replace(ALL[0], name="<script>x</script>", good_at="<img src=x>")

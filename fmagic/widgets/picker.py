@@ -34,7 +34,8 @@ class Picker:
 
     def __init__(self, state: Picking) -> None:
         self._state = state
-        self._rows: list[_Row] = []
+        # One for each model: a row that changed its meaning could be clicked while it does.
+        self._rows: dict[str, _Row] = {}
         self._handle: Any = None
         self.root = widgets.VBox(
             [*self._filters(), self._list(), self._details(), self._actions()],
@@ -110,12 +111,13 @@ class Picker:
 
     def _show_list(self) -> None:
         found = self._state.found
-        while len(self._rows) < min(ROWS, len(found)):
-            self._rows.append(_Row(self._state))
-        # Rows are used again: widgets that come and go cost a message each, and leak.
-        for row, choice in zip(self._rows, found, strict=False):
-            row.show(choice)
-        self._box.children = [row.root for row in self._rows[: len(found)]]
+        shown = []
+        for choice in found[:ROWS]:
+            if choice.name not in self._rows:
+                self._rows[choice.name] = _Row(self._state, choice.name)
+            self._rows[choice.name].show(choice)
+            shown.append(self._rows[choice.name].root)
+        self._box.children = shown
         if not found:
             note = "No model is like that. Widen the filters."
         elif len(found) > ROWS:
@@ -126,7 +128,7 @@ class Picker:
 
     def _show_details(self) -> None:
         picked = self._state.picked
-        for row in self._rows:
+        for row in self._rows.values():
             row.mark(self._state.name)
         self._about.value = _about(picked).html()
         options = [("auto", "auto")]
@@ -173,10 +175,11 @@ class Picker:
 class _Row:
     """One model of the list: a button, its size, and how it fits."""
 
-    def __init__(self, state: Picking) -> None:
-        self._state = state
-        self._name = ""
-        self._button = widgets.Button(layout=widgets.Layout(width="330px", flex="0 0 auto"))
+    def __init__(self, state: Picking, name: str) -> None:
+        self._state, self._name = state, name
+        self._button = widgets.Button(
+            description=name, layout=widgets.Layout(width="330px", flex="0 0 auto")
+        )
         self._words = widgets.HTML()
         # In a list that scrolls, rows would shrink to nothing before it does.
         self.root = widgets.HBox(
@@ -185,9 +188,7 @@ class _Row:
         self._button.on_click(self._pick)
 
     def show(self, choice: Choice) -> None:
-        """Stand for a model."""
-        self._name = choice.name
-        self._button.description = choice.name
+        """Show what is known of the model now."""
         self._button.tooltip = choice.good_at or choice.name
         self._words.value = _gauge(choice).html()
         self.mark(self._state.name)
