@@ -105,4 +105,4 @@ def count_once(loaded: Iterable[Loaded]) -> None:
 
 def _is_here(model: object) -> bool:
     """Tell whether a model's weights are in this process; those of a server are not."""
-    return isinstance(model, Loaded) and "module" in vars(model)
+    return isinstance(model, Loaded) and vars(model).get("module") is not None

@@ -20,7 +20,6 @@ from fmagic.errors import (
     OptionError,
     OutOfMemoryError,
     UnsafeModelError,
-    UnsuitableModelError,
 )
 from fmagic.models import loader
 from fmagic.models.encoder import Encoder
@@ -205,7 +204,6 @@ def test_a_broken_model_is_one_clear_error(
     [
         ("tinny", {}, ModelNotFoundError, "Did you mean 'tiny'"),
         ("org/missing", {}, OfflineError, "hf download org/missing"),
-        ("http://localhost/v1#x", {}, UnsuitableModelError, "later version"),
         ("{}", {"quant": "nf5"}, OptionError, "Did you mean 'nf4'"),
         ("{}", {"dtype": "bfloat32"}, OptionError, "dtype"),
         ("{}", {"device": "gpu"}, OptionError, "device"),

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmagic.errors import FmagicError, FmagicWarning, OptionError, ServerError, UnsuitableModelError
+from fmagic.models.licenses import classify
 from fmagic.models.remote import choices as choosing
 from fmagic.models.remote.client import Client
 from fmagic.models.remote.endpoint import is_public
@@ -63,6 +64,8 @@ class RemoteModel(Writer):
 
     def __post_init__(self) -> None:
         self._form = Form(self.model, self.owner, self.endpoint.host)
+        if self.is_commercial:
+            self.license = classify("commercial")
 
     @property
     def is_commercial(self) -> bool:
@@ -76,6 +79,7 @@ class RemoteModel(Writer):
         return {
             "name": str(self.spec),
             "device": self.endpoint.host,
+            "license": self.license.info(),
             **{name: price for name, price in prices.items() if price is not None},
         }
 
