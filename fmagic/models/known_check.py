@@ -107,7 +107,7 @@ def main(arguments: list[str] | None = None) -> int:
         known.known_models.cache_clear()
     found = [problem for model in known.known_models() for problem in problems(model)]
     sys.stdout.write("\n".join(found or ["all numbers agree"]) + "\n")
-    return bool(found)
+    return int(bool(found))
 
 
 def _part_head(module: Any, config: Mapping[str, Any]) -> None:

@@ -76,14 +76,14 @@ def test_a_model_comes_whole_and_is_found_again_without_the_network(
 
 
 def test_the_client_of_the_hub_reads_what_was_fetched(hub: Hub, commit: str, folder: Path) -> None:
-    from huggingface_hub import scan_cache_dir, snapshot_download
+    from huggingface_hub import constants, scan_cache_dir, snapshot_download
 
     found = fetched()
     assert snapshot_download(NAME, local_files_only=True) == str(found.root)
     files = len(hub.gets("/resolve/"))
     assert snapshot_download(NAME) == str(found.root)
     assert len(hub.gets("/resolve/")) == files  # it fetches nothing again
-    scanned = scan_cache_dir()
+    scanned = scan_cache_dir(constants.HF_HUB_CACHE)
     assert not scanned.warnings
     (repository,) = scanned.repos
     assert repository.size_on_disk == hub.bytes_of(NAME)
