@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from fmagic.models.loaded import Loaded
     from fmagic.shelf import Shelf
 
-COLUMNS = ("model", "task", "size", "memory", "licence", "where", "on disk", "good at")
+COLUMNS = ("model", "task", "size", "memory", "licence", "where", "good at")
 TASK_OF = {"causal": "text-generation", "seq2seq": "seq2seq", "encoder": "embedding"}
 _MILLION, _BILLION = 10**6, 10**9
 _HUNDRED = 100
@@ -86,11 +86,12 @@ def _rows(
 ) -> Iterator[tuple[object, ...]]:
     for each in found:
         where = f"loaded as {loaded[each.name]}" if each.name in loaded else each.where
+        if each.disk_bytes:
+            where += f", {size(each.disk_bytes)}"
+        if copies := kept.get(each.name):
+            where += f" + {size(copies)} quantized"
         if each.gated and not each.is_here:
             where += ", asks for consent"
-        disk = size(each.disk_bytes) if each.disk_bytes else ""
-        if copies := kept.get(each.name):
-            disk += f" + {size(copies)} quantized"
         yield (
             each.name,
             each.task,
@@ -98,7 +99,6 @@ def _rows(
             each.advice,
             each.license.id if each.license.kind == "open" else each.license.said,
             where,
-            disk,
             each.good_at,
         )
 
