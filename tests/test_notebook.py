@@ -20,6 +20,7 @@ if TYPE_CHECKING:
 pytestmark = pytest.mark.slow
 
 QUICKSTART = Path(__file__).parents[1] / "notebooks" / "01-quickstart.ipynb"
+OTHERS = sorted({*QUICKSTART.parent.glob("*.ipynb")} - {QUICKSTART})
 BUNDLE = {RUN_MIME, "text/html", "text/plain"}
 
 
@@ -192,3 +193,13 @@ def test_a_bad_cell_stops_a_notebook() -> None:
     with pytest.raises(CellExecutionError, match=r"ModelNotFoundError|TemplateError"):
         NotebookClient(notebook, kernel_name="python3", timeout=120).execute()
     assert notebook.cells[2].outputs == []
+
+
+@pytest.mark.parametrize("path", OTHERS, ids=lambda path: path.stem)
+def test_the_other_notebooks_run(path: Path, tmp_path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    NotebookClient(notebook, resources={"metadata": {"path": str(tmp_path)}}, timeout=300).execute()
+    stored = nbformat.read(path, as_version=4)
+    for now, then in zip(notebook.cells, stored.cells, strict=True):
+        kinds = [[output.output_type for output in cell.get("outputs", ())] for cell in (now, then)]
+        assert kinds[0] == kinds[1], now.source
