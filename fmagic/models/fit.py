@@ -18,8 +18,10 @@ if TYPE_CHECKING:
 
 FULL = 4  # bytes of float32
 # Libraries, workspaces and fragments; a CUDA context is counted by the driver already. On a
-# processor the C library keeps up to 64 MB of freed pieces for each thread that takes memory.
-FIXED_OVERHEAD = {"cuda": 300_000_000, "mps": 200_000_000, "cpu": 75_000_000}
+# processor the C library keeps up to 64 MB of freed pieces for each thread that takes memory, and
+# less of them where nothing grows token by token.
+FIXED_OVERHEAD = {"cuda": 300_000_000, "mps": 200_000_000, "cpu": 100_000_000}
+ENCODER_OVERHEAD = 50_000_000  # on a processor
 # What the sizes of a layer must divide by: rows that the 4-bit kernels of bitsandbytes for
 # AVX512-BF16 take together, and weights that share a scale.
 ROWS, COLUMNS = 32, 64
@@ -230,6 +232,8 @@ def estimate(
     """
     each = dtype_bytes if method.bytes_per_parameter is None else method.bytes_per_parameter
     overhead = FIXED_OVERHEAD[device.type]
+    if device.type == "cpu" and not writes:
+        overhead = ENCODER_OVERHEAD
     learning = cache = 0
     if training is None:
         tokens = min(batch * context, READ_AT_ONCE)
