@@ -252,6 +252,14 @@ class Sizer:
         )
         return fits, chosen.method.name, chosen.reason
 
+    def of_task(
+        self, task: str, census: Census | None, shape: Shape | None
+    ) -> tuple[dict[str, Fit], str, str]:
+        """Return the same for a model of a task; nothing where sizes lack, or fmagic cannot run it."""
+        if census is None or shape is None or (task and task not in RUNS):
+            return {}, "", ""
+        return self.fits(census, shape, writes=task != "embedding")
+
     def tuning(self, known: KnownModel, method: str = "lora") -> Fit | None:
         """Return what tuning a model of the curated list takes, `None` if it writes no text.
 
@@ -299,10 +307,7 @@ def _of_disk(entry: Entry, sizer: Sizer) -> Choice:
         return _of_list(known, sizer, entry)
     sizes = local_size(entry.path) if entry.base is None else None
     task = _task_of(entry.architecture)
-    fits: dict[str, Fit] = {}
-    best = reason = ""
-    if sizes is not None:
-        fits, best, reason = sizer.fits(*sizes, writes=task != "embedding")
+    fits, best, reason = sizer.of_task(task, *(sizes or (None, None)))
     return Choice(
         name=entry.name,
         task=task,
@@ -321,10 +326,7 @@ def _of_disk(entry: Entry, sizer: Sizer) -> Choice:
 
 
 def _of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Choice:
-    fits: dict[str, Fit] = {}
-    best = reason = ""
-    if known.task in RUNS and known.shape is not None:
-        fits, best, reason = sizer.fits(known.census, known.shape, writes=known.task != "embedding")
+    fits, best, reason = sizer.of_task(known.task, known.census, known.shape)
     stored = known.stored_bytes or 2 * known.parameters
     return Choice(
         name=known.name,
@@ -360,11 +362,8 @@ def of_hub(query: str, device: Device, wanted: Wanted) -> list[Choice]:
             found.append(_of_list(known, sizer))
             continue
         task = HUB_TASKS.get(each.task or "", each.task or "")
-        fits: dict[str, Fit] = {}
-        best = reason = ""
-        if each.parameters and task in RUNS:
-            census = Census(each.parameters, 0, 0)
-            fits, best, reason = sizer.fits(census, unknown, writes=task != "embedding")
+        census = Census(each.parameters, 0, 0) if each.parameters else None
+        fits, best, reason = sizer.of_task(task, census, unknown)
         found.append(
             Choice(
                 name=each.name,
