@@ -84,7 +84,10 @@ def _loaded(shelf: Shelf) -> Block | None:
     names = sorted(shelf.by_name, key=lambda name: name != shelf.current)
     rows = [_row(shelf.by_name[name], current=name == shelf.current) for name in names]
     columns = ["model", "kind", "weights", "quant", "why", "type", "device", "reads", "licence"]
-    notices = [Text(text, tone="muted") for name in names for text in shelf.by_name[name].notices]
+    models = [shelf.by_name[name] for name in names]
+    notices = [
+        Text(text, tone="muted") for model in models for text in (*model.notices, *model.remarks())
+    ]
     return Stack([Table(columns, rows), *notices])
 
 

@@ -21,6 +21,7 @@ import torch
 
 from fmagic.models.cache import expand, is_sliding, join, keep, new_cache, tokens_in
 from fmagic.models.detokenize import Detokenizer
+from fmagic.models.graphs import Graphs, record
 from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
 
 if TYPE_CHECKING:
@@ -28,6 +29,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
     from transformers import Cache
+
+    from fmagic.models.graphs import Recorder, Steps
 
 MOST_ROWS = 128
 SHORTEST_PREFIX = 16  # tokens; a shorter one costs more to copy than to read
@@ -55,7 +58,8 @@ class Batch:
     """Rows that write together.
 
     `mask` has shape `(rows, columns)`, 1 for a token and 0 for padding; `lengths` and `logits` are
-    the tokens of each row so far and the scores of its next token.
+    the tokens of each row so far and the scores of its next token. With `steps` those hold the
+    keys and values, and `cache` and `mask` stay behind.
     """
 
     rows: list[Row]
@@ -64,6 +68,8 @@ class Batch:
     lengths: torch.Tensor
     logits: torch.Tensor
     padded: bool
+    steps: Steps | None = None
+    recordable: bool = True
 
     @classmethod
     def of(cls, parts: Sequence[Batch]) -> Batch:
@@ -117,6 +123,7 @@ class Decoder:
         context_length: most tokens of prompt and answer together.
         batch_tokens: most tokens read at once, padding included; four times as many are
             remembered at once.
+        recorder: how the steps of one row are recorded; on CUDA as a graph if `None`.
     """
 
     def __init__(
@@ -127,6 +134,7 @@ class Decoder:
         end_tokens: frozenset[int],
         context_length: int,
         batch_tokens: int,
+        recorder: Recorder | None = None,
     ) -> None:
         self._network = network
         self._config = network.config
@@ -145,6 +153,11 @@ class Decoder:
             and not is_sliding(self._config)
             and not getattr(self._config, "alibi", False)
         )
+        if recorder is None and self._device.type == "cuda":
+            recorder = record
+        self.graphs: Graphs | None = None
+        if recorder and self._takes_positions and not getattr(self._config, "alibi", False):
+            self.graphs = Graphs(self.forward, context_length, recorder)
 
     def run(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
@@ -165,30 +178,36 @@ class Decoder:
             sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
         )
         parts: list[Batch] = []
-        while waiting or parts:
-            while waiting and (
-                group := self._next_group(waiting, prompts, parts, prefix, sampling)
-            ):
-                rows = [self.row(i, prompts[i], sampling, first_row + i) for i in group]
-                parts.append(self.read(rows, prefix))
-            batch = Batch.of(parts)
-            tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
-            staying = []
-            for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
-                text, finish = self._take(row, token)
-                if finish is None:
-                    staying.append(place)
-                    if text:
-                        yield row.index, text, None
-                else:
-                    yield row.index, text, row.completion(finish)
-            parts = []
-            if staying:
-                parts = [batch]
-                if len(staying) < len(batch.rows):
-                    batch.select(staying)
-                    tokens = tokens[torch.tensor(staying, device=tokens.device)]
-                self._write(batch, tokens)
+        batch: Batch | None = None
+        try:
+            while waiting or parts:
+                while waiting and (
+                    group := self._next_group(waiting, prompts, parts, prefix, sampling)
+                ):
+                    rows = [self.row(i, prompts[i], sampling, first_row + i) for i in group]
+                    parts.append(self.read(rows, prefix))
+                batch = Batch.of(parts)
+                tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
+                staying = []
+                for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
+                    text, finish = self._take(row, token)
+                    if finish is None:
+                        staying.append(place)
+                        if text:
+                            yield row.index, text, None
+                    else:
+                        yield row.index, text, row.completion(finish)
+                parts = []
+                if staying:
+                    parts = [batch]
+                    if len(staying) < len(batch.rows):
+                        batch.select(staying)
+                        tokens = tokens[torch.tensor(staying, device=tokens.device)]
+                    # With none waiting, no row will join any more.
+                    self._write(batch, tokens, alone=len(staying) == 1 and not waiting)
+        finally:
+            if batch and batch.steps and self.graphs:
+                self.graphs.give_back(batch.steps)
 
     def row(self, index: int, prompt: Sequence[int], sampling: Sampling, number: int) -> Row:
         """Prepare one prompt; `number` seeds its random stream."""
@@ -278,15 +297,38 @@ class Decoder:
         lengths = torch.tensor([len(row.prompt) for row in rows], device=self._device)
         return Batch(rows, cache, mask, lengths, logits, padded)
 
-    def _write(self, batch: Batch, tokens: torch.Tensor) -> None:
-        batch.mask = torch.nn.functional.pad(batch.mask, (0, 1), value=1)
-        batch.logits = self.forward(
-            tokens[:, None],
-            batch.mask if batch.padded else None,
-            batch.lengths[:, None],
-            batch.cache,
-        )
+    def _write(self, batch: Batch, tokens: torch.Tensor, *, alone: bool) -> None:
+        if alone and batch.recordable:
+            self._use_recording(batch)
+        if batch.steps is not None:
+            batch.logits = batch.steps.read(tokens)
+        else:
+            batch.mask = torch.nn.functional.pad(batch.mask, (0, 1), value=1)
+            batch.logits = self.forward(
+                tokens[:, None],
+                batch.mask if batch.padded else None,
+                batch.lengths[:, None],
+                batch.cache,
+            )
         batch.lengths = batch.lengths + 1
+
+    def _use_recording(self, batch: Batch) -> None:
+        """Let recorded steps take over a batch of one row, or hand it back where they cannot."""
+        (row,) = batch.rows
+        left = row.most - len(row.tokens)
+        steps = batch.steps
+        if self.graphs is None or batch.padded:
+            batch.recordable = False
+        elif steps is None:
+            batch.steps = self.graphs.begin(batch.cache, left)
+            batch.recordable = batch.steps is not None
+        else:
+            batch.steps = self.graphs.after(steps, left)
+            if batch.steps is None:
+                batch.recordable = False
+                for layer, (keys, values) in zip(batch.cache.layers, steps.states, strict=True):
+                    layer.assign(keys, values)
+                batch.mask = batch.mask.new_ones((1, steps.length))
 
     def _forward_chunks(
         self,

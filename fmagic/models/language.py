@@ -125,6 +125,11 @@ class LanguageModel(Writer):
             batch_tokens=self.batch_tokens,
         )
 
+    def remarks(self) -> Sequence[str]:
+        """Tell whether the steps of one answer are recorded as a CUDA graph, and what that took."""
+        graphs = getattr(self.__dict__.get("_runner"), "graphs", None)
+        return graphs.remarks(self.name) if graphs else ()
+
     def answer_tokens(self, rendered: Rendered, answer: str) -> list[int]:
         """Return the token ids of a whole answer after `rendered`, with the token that ends it."""
         ids: list[int] = self.tokenizer(

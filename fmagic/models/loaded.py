@@ -85,6 +85,10 @@ class Loaded:
         unwrap = getattr(self.module, "get_base_model", None)
         return unwrap() if unwrap else self.module
 
+    def remarks(self) -> Sequence[str]:
+        """Return what is worth knowing about how the model runs, once it has run."""
+        return ()
+
     def info(self) -> dict[str, Any]:
         """Return what a run's record says about the model."""
         return {

@@ -38,12 +38,13 @@ def run(settings: Settings) -> list[Row]:
             rows.append(Row(label, "generate", None, None, "tokens/s", note=str(error)))
             continue
         assert isinstance(model, LanguageModel)
-        rows.append(_compare(model, label, settings.repeats(5)))
+        rows.append(compare(model, label, settings.repeats(5), target="1"))
         model.unload()
     return rows
 
 
-def _compare(model: Any, label: str, repeats: int) -> Row:
+def compare(model: Any, label: str, repeats: int, *, target: str, note: str = "") -> Row:
+    """Let `generate` and fmagic write the same answer in turns."""
     import torch
 
     from fmagic.models.sampling import Sampling
@@ -76,6 +77,6 @@ def _compare(model: Any, label: str, repeats: int) -> Row:
         seconds["peer"].rate(NEW),
         seconds["fmagic"].rate(NEW),
         "tokens/s",
-        target="1",
-        note=f"{same}; fmagic's side streams text",
+        target=target,
+        note=f"{same}; fmagic's side streams text{note and '; '}{note}",
     )

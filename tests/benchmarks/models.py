@@ -13,13 +13,32 @@ VOCABULARY = 16_384
 SPECIAL = ("<pad>", "<eos>")
 
 
-def make_qwen3(folder: Path, *, endless: bool = True) -> Path:
-    """Save a Qwen3 of 40M parameters with random weights, and a tokenizer that fits it.
+SMALL = {
+    "hidden_size": 512,
+    "intermediate_size": 2048,
+    "num_hidden_layers": 8,
+    "num_attention_heads": 8,
+    "num_key_value_heads": 4,
+    "head_dim": 64,
+}
+HALF_BILLION = {  # the layers of Qwen3-0.6B
+    "hidden_size": 1024,
+    "intermediate_size": 3072,
+    "num_hidden_layers": 28,
+    "num_attention_heads": 16,
+    "num_key_value_heads": 8,
+    "head_dim": 128,
+}
 
-    It has 8 layers of width 512 and no chat template.
+
+def make_qwen3(folder: Path, sizes: dict[str, int] = SMALL, *, endless: bool = True) -> Path:
+    """Save a Qwen3 with random weights, and a tokenizer that fits it.
+
+    It has no chat template. By default it has 40M parameters.
 
     Args:
         folder: where to save it.
+        sizes: of its layers.
         endless: make the weights of its end token zero, so that greedy decoding never picks it:
             every answer has the length that was asked for, without an option that slows one side.
     """
@@ -29,12 +48,7 @@ def make_qwen3(folder: Path, *, endless: bool = True) -> Path:
     tokenizer = make_tokenizer()
     config = Qwen3Config(
         vocab_size=VOCABULARY,
-        hidden_size=512,
-        intermediate_size=2048,
-        num_hidden_layers=8,
-        num_attention_heads=8,
-        num_key_value_heads=4,
-        head_dim=64,
+        **sizes,
         max_position_embeddings=2048,
         tie_word_embeddings=True,
         bos_token_id=None,
