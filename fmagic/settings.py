@@ -42,7 +42,7 @@ class Fmagic(Configurable):
     device = Unicode(
         None,
         allow_none=True,
-        help="Where models run: cuda, cuda:1, mps or cpu. None picks the fastest that is there.",
+        help="Where models run: cuda, cuda:1, mps, cpu or auto. None picks the fastest that is there.",
     ).tag(config=True)
     quant = Unicode("auto", help="Quantization of %model: auto, nf4, int8 or none.").tag(
         config=True

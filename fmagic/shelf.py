@@ -76,7 +76,8 @@ class Shelf:
                 record of a run holds the commit.
             quant: `auto`, `nf4`, `int8` or `none`; auto weighs what fits and what is fastest.
             dtype: of unquantized weights, such as `bfloat16`; the device's fastest if not given.
-            device: `cuda`, `cuda:1`, `mps` or `cpu`.
+            device: `cuda`, `cuda:1`, `mps` or `cpu`, or `auto`: as many GPUs as it takes, and if
+                they are too small the processor's memory beside them.
             adapter: folder of a peft adapter to put on the model.
             trust_remote_code: run code from the model's repository.
             allow_pickle: load weights that are not safetensors.
@@ -274,6 +275,11 @@ class Shelf:
             raise UnsuitableModelError(
                 f"{model.name} runs on {model.device.name}, and %%finetune trains in this kernel. "
                 "Name a model of this machine, for example --model tiny."
+            )
+        if model.device.parts:
+            raise UnsuitableModelError(
+                f"{model.name} is spread over {model.device}, and %%finetune trains on one device. "
+                f"Load it on one: `%model {model.spec} --device cuda --quant nf4`."
             )
         return model
 

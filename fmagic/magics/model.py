@@ -30,7 +30,7 @@ def arguments() -> Arguments:
     add("--revision", metavar="REV", help="branch, tag or commit of org/name")
     add("--quant", metavar="METHOD", help="auto, none, int8, nf4, ...: how weights are kept")
     add("--dtype", metavar="TYPE", help="of unquantized weights: bfloat16, float16, float32")
-    add("--device", metavar="DEVICE", help="cuda, cuda:1, mps or cpu")
+    add("--device", metavar="DEVICE", help="cuda, cuda:1, mps, cpu or auto")
     add("--as", dest="name", metavar="NAME", help="what to call it")
     add("--adapter", metavar="PATH", help="folder of a peft adapter")
     add("--trust-remote-code", action="store_true", help="run code from its repository")

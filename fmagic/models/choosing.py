@@ -14,6 +14,7 @@ import torch
 
 from fmagic.models.cache import repeat
 from fmagic.models.decoding import LIKE_LENGTH, Decoder
+from fmagic.models.measures import input_device
 from fmagic.models.sampling import Sampling
 
 if TYPE_CHECKING:
@@ -77,7 +78,7 @@ def _whole(
 
     `start` begins the decoder of an encoder-decoder and is `None` for a causal model.
     """
-    device = network.get_input_embeddings().weight.device
+    device = input_device(network)
     ids = torch.tensor([list(prompt) for prompt in prompts], device=device)
     ids = ids.repeat_interleave(len(choices), dim=0)
     inputs, targets, known = _continuations([[0, *c] for c in choices], len(prompts), device)

@@ -22,6 +22,7 @@ import torch
 from fmagic.models.cache import expand, is_sliding, join, keep, new_cache, tokens_in
 from fmagic.models.detokenize import Detokenizer
 from fmagic.models.graphs import Graphs, record
+from fmagic.models.measures import input_device
 from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
 
 if TYPE_CHECKING:
@@ -142,7 +143,7 @@ class Decoder:
         self._end_tokens = end_tokens
         self._context_length = context_length
         self.batch_tokens = batch_tokens
-        self._device = network.get_input_embeddings().weight.device
+        self._device = input_device(network)
         accepted = inspect.signature(network.forward).parameters
         self._takes_positions = "position_ids" in accepted
         self._takes_logit_count = "logits_to_keep" in accepted
@@ -153,7 +154,9 @@ class Decoder:
             and not is_sliding(self._config)
             and not getattr(self._config, "alibi", False)
         )
-        if recorder is None and self._device.type == "cuda":
+        # A graph of one device cannot hold the steps of several.
+        alone = len(set(getattr(network, "hf_device_map", {}).values())) <= 1
+        if recorder is None and self._device.type == "cuda" and alone:
             recorder = record
         self.graphs: Graphs | None = None
         if recorder and self._takes_positions and not getattr(self._config, "alibi", False):

@@ -14,9 +14,12 @@ import re
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
-from typing import Any, Literal
+from typing import TYPE_CHECKING, Any, Literal
 
 from fmagic.errors import OptionError, did_you_mean
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
 
 LIMIT_VARIABLE = "FMAGIC_MEMORY_LIMIT"
 UNITS = {"": 1, "k": 10**3, "m": 10**6, "g": 10**9, "t": 10**12}
@@ -25,6 +28,8 @@ BINARY_UNITS = {"k": 2**10, "m": 2**20, "g": 2**30, "t": 2**40}
 NO_LIMIT = 2**60
 
 DeviceType = Literal["cuda", "mps", "cpu", "remote"]
+AUTO = "auto"  # as many devices as a model needs
+KINDS = ("cuda", "mps", "cpu", AUTO)
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +42,8 @@ class Device:
         name: of the hardware, for people.
         total_bytes: memory of the device.
         free_bytes: memory that could be taken when this was made.
+        parts: the devices over which a model is spread; empty for one alone. Type and index are
+            those of the first.
     """
 
     type: DeviceType
@@ -44,22 +51,57 @@ class Device:
     name: str
     total_bytes: int
     free_bytes: int
+    parts: tuple[Device, ...] = ()
 
     def __str__(self) -> str:
+        if self.parts:
+            return "+".join(map(str, self.parts))
         return f"cuda:{self.index}" if self.type == "cuda" else self.type
+
+    def touches(self, other: Device) -> bool:
+        """Tell whether both take memory of the same hardware."""
+        return not {*str(self).split("+")}.isdisjoint(str(other).split("+"))
+
+
+def joined(parts: Sequence[Device]) -> Device:
+    """Return one device for a model that is spread over several."""
+    if len(parts) == 1:
+        return parts[0]
+    return Device(
+        parts[0].type,
+        parts[0].index,
+        " and ".join(part.name for part in parts),
+        sum(part.total_bytes for part in parts),
+        sum(part.free_bytes for part in parts),
+        tuple(parts),
+    )
+
+
+def gpus() -> list[Device]:
+    """Return the CUDA devices, the one with the most free memory first."""
+    import torch
+
+    found = [_cuda(index) for index in range(torch.cuda.device_count())]
+    return sorted(found, key=lambda device: -device.free_bytes)
 
 
 def detect(request: str | None = None) -> Device:
     """Return the device that was asked for, or the fastest one that is there.
 
     Args:
-        request: `cuda`, `cuda:1`, `mps`, `cpu`, or `None` to choose.
+        request: `cuda`, `cuda:1`, `mps`, `cpu`, several as in `cuda:0+cuda:1`, `auto` for all that
+            a model may spread over, or `None` to choose one.
 
     Raises:
         OptionError: no such device, with the reason.
     """
     import torch
 
+    if request is not None and "+" in request:
+        return joined([detect(part) for part in dict.fromkeys(request.split("+"))])
+    if request is not None and request.strip().lower() == AUTO:
+        found = gpus()
+        return joined([*found, _cpu()]) if found else detect(None)
     if request is None:
         if torch.cuda.is_available():
             return _cuda(torch.cuda.current_device())
@@ -67,8 +109,8 @@ def detect(request: str | None = None) -> Device:
     match = re.fullmatch(r"(cuda|mps|cpu)(?::(\d+))?", request.strip().lower())
     if match is None:
         raise OptionError(
-            f"There is no device {request!r}.{did_you_mean(request, ('cuda', 'mps', 'cpu'))} "
-            "It is cuda, cuda:1, mps or cpu."
+            f"There is no device {request!r}.{did_you_mean(request, KINDS)} "
+            "It is cuda, cuda:1, mps, cpu or auto."
         )
     kind, index = match[1], int(match[2] or 0)
     if kind == "cuda":
@@ -89,10 +131,13 @@ def memory_in_use(device: Device) -> tuple[int, int | None]:
     """Return the bytes in use and the bytes there are, without freeing anything first.
 
     On a GPU all processes count. On a processor it is the resident size of this one, of no total:
-    the rest of the machine is not ours to judge by.
+    the rest of the machine is not ours to judge by. Of a model that is spread its GPUs count.
     """
     import psutil
 
+    if device.parts:
+        there = [memory_in_use(part) for part in device.parts if part.type == device.type]
+        return sum(used for used, _ in there), sum(total or 0 for _, total in there)
     if device.type == "cuda":
         import torch
 
@@ -120,6 +165,8 @@ def held_bytes(device: Device) -> int:
     """Return what this process holds on the device, after unused memory went back to it."""
     import torch
 
+    if device.parts:
+        return sum(held_bytes(part) for part in device.parts)
     if device.type == "cuda":
         gc.collect()
         torch.cuda.empty_cache()

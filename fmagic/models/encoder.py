@@ -8,6 +8,7 @@ import torch
 
 from fmagic.errors import ContextLengthError
 from fmagic.models.loaded import Loaded
+from fmagic.models.measures import input_device
 from fmagic.models.pooling import Pooling, pool, read_pooling
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def embed(
     """
     mode = pooling_of(model).mode
     body = _body(model)
-    device = model.network.get_input_embeddings().weight.device
+    device = input_device(model.network)
     budget = batch_tokens or BATCH_TOKENS.get(device.type, BATCH_TOKENS["cpu"])
     order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
     start = 0

@@ -16,6 +16,7 @@ import torch
 from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
 
 from fmagic.models.detokenize import Detokenizer
+from fmagic.models.measures import input_device
 from fmagic.models.sampling import Completion, Finish, Sampling, stream_of
 
 if TYPE_CHECKING:
@@ -78,7 +79,7 @@ class Generator:
         self._context_length = context_length
         self.batch_tokens = batch_tokens
         self._has_encoder = bool(network.config.is_encoder_decoder)
-        self._device = network.get_input_embeddings().weight.device
+        self._device = input_device(network)
 
     def run(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0

@@ -50,7 +50,7 @@ def holdings(
         device: where.
     """
     seen: set[tuple[str, int]] = set()
-    here = [each for each in models if each.is_loaded and str(each.device) == str(device)]
+    here = [each for each in models if each.is_loaded and each.device.touches(device)]
     for model in here:
         for tensor in tensors_of(model.module):
             seen.add((str(tensor.device), tensor.data_ptr()))

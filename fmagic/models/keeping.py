@@ -202,7 +202,7 @@ def _load(place: Place, folder: Path, device: Device) -> Any:
         folder,
         place.plan,
         dtype=place.dtype,
-        device=device,
+        placement={"device_map": {"": str(device)}},
         pickled=False,
         options={},
         label=place.label,

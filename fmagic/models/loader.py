@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError, empty_frames
-from fmagic.models import copies, fit, keeping, quant, sharing
+from fmagic.models import copies, fit, keeping, quant, sharing, spread
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
 from fmagic.models.architecture import Plan, make_plan
@@ -24,17 +24,16 @@ from fmagic.models.devices import detect
 from fmagic.models.hub import resolve
 from fmagic.models.measures import context_length, weight_bytes
 from fmagic.models.memory import is_shortage, shortage_message
-from fmagic.models.precision import BYTES, choose_dtype
+from fmagic.models.placing import find_place
+from fmagic.models.precision import choose_dtype
 from fmagic.models.quiet import hush_casts
 from fmagic.models.reading import (
     load_module,
     load_tokenizer,
     method_options,
     must_work,
-    nothing_to_quantize,
     skeleton,
 )
-from fmagic.models.shape import Shape
 from fmagic.models.spec import TUNED_FILE, ModelSpec, known_names, parse_spec, read_json
 from fmagic.settings import Fmagic
 
@@ -48,10 +47,6 @@ if TYPE_CHECKING:
     from fmagic.models.licenses import License
     from fmagic.models.loaded import Loaded
 
-# Tokens that must fit beside the weights, or the model's context if that is shorter.
-CONTEXT_TO_FIT = 2048
-TEXT_TO_FIT = 512  # for an encoder
-
 
 @dataclass(frozen=True, slots=True)
 class _Request:
@@ -59,7 +54,7 @@ class _Request:
 
     quant: str
     dtype: str | None
-    device: Device
+    ways: tuple[Device, ...]  # to be tried one after the other
     trust_remote_code: bool
     allow_pickle: bool
 
@@ -86,7 +81,8 @@ def load(
         spec: its name, see `fmagic.models.spec`.
         quant: `auto`, `none`, or a method of `fmagic.models.quant`; `None` takes the setting.
         dtype: `auto`, `bfloat16`, `float16` or `float32`.
-        device: `cuda`, `cuda:1`, `mps` or `cpu`; `None` takes the setting.
+        device: `cuda`, `cuda:1`, `mps` or `cpu`, several as in `cuda:0+cuda:1`, or `auto` for as
+            many as it takes; `None` takes the setting.
         adapter: folder of an adapter of peft, or name of a model that `%%finetune` made.
         name: under which the session knows it; the model's own name if `None`.
         trust_remote_code: run Python files of the model if transformers has no class for it.
@@ -113,7 +109,7 @@ def load(
         request = _Request(
             quant=quant or settings.quant,
             dtype=dtype,
-            device=_with_room(detect(device or settings.device), replaces),
+            ways=tuple(_with_room(way, replaces) for way in spread.ways(device or settings.device)),
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
         )
@@ -154,7 +150,7 @@ def load(
 
 
 def _with_room(device: Device, replaces: Loaded | None) -> Device:
-    if replaces is None or not replaces.is_loaded or str(replaces.device) != str(device):
+    if replaces is None or not replaces.is_loaded or not replaces.device.touches(device):
         return device
     return dataclasses.replace(device, free_bytes=device.free_bytes + replaces.weight_bytes)
 
@@ -218,21 +214,25 @@ def _load(
     )
     weights = find_weights(local.path, allow_pickle=request.allow_pickle)
     tokenizer = load_tokenizer(local, plan, label)
-    dtype = choose_dtype(request.dtype, request.device)
+    device = request.ways[0]
+    dtype = choose_dtype(request.dtype, device)
     empty = skeleton(plan)
-    lends = adapter and sharing.lender(
+    # A model on several devices is tied together by hooks, which cannot be shared.
+    lends = (adapter and not device.parts) and sharing.lender(
         beside,
         local.root,
         local.revision,
         quant=None if request.quant == quant.AUTO else request.quant,
         dtype=dtype,
-        device=str(request.device),
+        device=str(device),
     )
-    census, choice = (
-        (fit.take_census(empty), _same_method(lends))
-        if lends
-        else _choose_method(plan, empty, request, dtype, label)
-    )
+    census = fit.take_census(empty)
+    if lends:
+        choice = _same_method(lends)
+    else:
+        device, choice, needed = find_place(
+            plan, census, ways=request.ways, asked=request.quant, dtype=dtype, label=label
+        )
     if replaces is not None:
         replaces.unload()
     if lends:
@@ -247,11 +247,14 @@ def _load(
             tokenizer=tokenizer,
             empty=empty,
             dtype=dtype,
-            request=request,
+            device=device,
+            needed=needed,
             settings=settings,
             parameters=census.parameters,
             label=label,
         )
+        device = spread.settled(device, module)
+        notices.append(spread.warning(device, module))
     taken = weight_bytes(module)
     if adapter is not None:
         module, notice = attach(module, adapter, tokenizer)
@@ -265,7 +268,7 @@ def _load(
         module=module,
         tokenizer=tokenizer,
         folder=local.root,
-        device=request.device,
+        device=device,
         dtype=dtype,
         quant=choice.method.name,
         quant_reason=choice.reason,
@@ -290,14 +293,16 @@ def _read(
     tokenizer: Any,
     empty: Any,
     dtype: str,
-    request: _Request,
+    device: Device,
+    needed: fit.Fit,
     settings: Fmagic,
     parameters: int,
     label: str,
 ) -> tuple[Any, list[str | None]]:
     """Return a model with its weights, and notices: from its quantized copy if there is one."""
     options = method_options(plan, empty, method, dtype)
-    place = settings.keep_quantized and copies.place_of(
+    alone = not device.parts  # a copy is for one device
+    place = (settings.keep_quantized and alone) and copies.place_of(
         copies.root_of(settings.cache_dir),
         spec,
         local,
@@ -306,7 +311,7 @@ def _read(
         method=method,
         options=options,
         dtype=dtype,
-        device=request.device,
+        device=device,
         parameters=parameters,
     )
     module, broken = keeping.read(place) if place else (None, None)
@@ -316,7 +321,7 @@ def _read(
             local.path,
             plan,
             dtype=dtype,
-            device=request.device,
+            placement=spread.placement(device, needed),
             pickled=weights.pickled,
             options=options,
             label=label,
@@ -327,72 +332,6 @@ def _read(
     return module, [plan.notice, broken, kept]
 
 
-def _choose_method(
-    plan: Plan, empty: Any, request: _Request, dtype: str, label: str
-) -> tuple[fit.Census, quant.Choice]:
-    """Return the size of the model, and a quantization with which it fits."""
-    census = fit.take_census(empty)
-    stored = getattr(plan.config, "quantization_config", None)
-    writes = plan.kind != "encoder"
-    shape = Shape.of(plan.config)
-    context = min(shape.context or CONTEXT_TO_FIT, CONTEXT_TO_FIT if writes else TEXT_TO_FIT)
-
-    def estimate(method: quant.Method) -> fit.Fit:
-        return fit.estimate(
-            shape,
-            census,
-            method,
-            request.device,
-            dtype_bytes=BYTES[dtype],
-            context=context,
-            writes=writes,
-        )
-
-    if stored:
-        choice = _stored_method(stored, request.quant, request.device, label)
-    elif request.quant != quant.AUTO:
-        choice = quant.Choice(quant.get(request.quant, request.device), "asked for")
-        if choice.method.name != "none" and not census.linear:
-            raise OptionError(nothing_to_quantize(label, request.quant))
-    else:
-        choice = quant.choose(request.device, estimate, parameters=census.parameters, writes=writes)
-    if not estimate(choice.method).fits:
-        usable = [each for each in quant.methods().values() if not _why_not(each, request, census)]
-        usable = [] if stored else usable
-        raise OutOfMemoryError(
-            fit.refusal(
-                label,
-                estimate(choice.method),
-                [estimate(each) for each in usable],
-                request.device,
-                census.parameters,
-            )
-        )
-    return census, choice
-
-
 def _same_method(lends: Loaded) -> quant.Choice:
     method = quant.get(lends.quant, lends.device)
     return quant.Choice(method, f"it shares the weights of {lends.name}")
-
-
-def _why_not(method: quant.Method, request: _Request, census: fit.Census) -> str | None:
-    if method.bytes_per_parameter is not None and not census.linear:
-        return "there is nothing to quantize"
-    return quant.why_not(method, request.device)
-
-
-def _stored_method(stored: Any, asked: str, device: Device, label: str) -> quant.Choice:
-    """Return the method with which the weights were quantized before they were saved."""
-    values = stored if isinstance(stored, dict) else stored.to_dict()
-    name = str(values.get("quant_method"))
-    if name == "bitsandbytes":
-        name = "int8" if values.get("load_in_8bit") else str(values.get("bnb_4bit_quant_type"))
-    if name not in quant.methods():
-        raise OptionError(
-            f"{label} is stored in {name}, which fmagic does not read. Pick the original model; "
-            "fmagic quantizes while it loads."
-        )
-    if asked not in (quant.AUTO, name):
-        raise OptionError(f"{label} is stored in {name}; --quant {asked} cannot change that.")
-    return quant.Choice(quant.get(name, device), "its files are quantized so")

@@ -19,8 +19,22 @@ def count_quantized(module: Any) -> int:
 
 def weight_bytes(module: Any) -> int:
     """Return what the weights take, with the constants of quantized ones."""
-    # Several names can stand for one piece of memory, hence by its address.
-    return sum({each.data_ptr(): each.nbytes for each in tensors_of(module)}.values())
+    # Several names can stand for one piece of memory, hence by its address. What is kept in the
+    # processor's memory for a GPU has none in the module.
+    found = {each.data_ptr() or -id(each): int(each.nbytes) for each in tensors_of(module)}
+    return sum(found.values())
+
+
+def input_device(network: Any) -> Any:
+    """Return the torch device on which a model takes its tokens."""
+    embeddings = network.get_input_embeddings()
+    device = embeddings.weight.device
+    if device.type != "meta":
+        return device
+    import torch
+
+    # accelerate brings the weights there for each pass.
+    return torch.device(embeddings._hf_hook.execution_device)  # noqa: SLF001 - it has no other name
 
 
 def tensors_of(module: Any) -> Iterator[Any]:

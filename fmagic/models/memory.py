@@ -22,27 +22,28 @@ FORGET = Path("/proc/self/clear_refs")
 class PeakMemory:
     """Measures the most memory in use between its making and `bytes()`.
 
-    On CUDA that is what the allocator handed out, elsewhere the resident size of the process. Where
+    On CUDA that is what the allocators handed out, elsewhere the resident size of the process. Where
     the system keeps no high-water mark, it is the larger of the sizes before and after.
     """
 
     def __init__(self, device: Device) -> None:
-        self._device = device
+        self._cuda = [each for each in device.parts or (device,) if each.type == "cuda"]
         self._before = psutil.Process().memory_info().rss
-        if device.type == "cuda":
+        if self._cuda:
             import torch
 
-            torch.cuda.reset_peak_memory_stats(device.index)
+            for each in self._cuda:
+                torch.cuda.reset_peak_memory_stats(each.index)
         else:
             with contextlib.suppress(OSError):
                 FORGET.write_text("5", encoding="ascii")
 
     def bytes(self) -> int:
         """Return the peak so far, in bytes."""
-        if self._device.type == "cuda":
+        if self._cuda:
             import torch
 
-            return int(torch.cuda.max_memory_allocated(self._device.index))
+            return sum(int(torch.cuda.max_memory_allocated(each.index)) for each in self._cuda)
         with contextlib.suppress(OSError):
             for line in HIGH_WATER.read_text(encoding="ascii").splitlines():
                 if line.startswith("VmHWM:"):

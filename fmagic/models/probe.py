@@ -5,6 +5,7 @@ from __future__ import annotations
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
+from fmagic.models.measures import input_device
 from fmagic.models.quiet import quiet
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ def probe(network: Any, tokenizer: Any) -> Any:
     """
     import torch
 
-    place = network.get_input_embeddings().weight.device
+    place = input_device(network)
     ids = tokenizer(TEXT, verbose=False)["input_ids"][:MOST_TOKENS]
     inputs: dict[str, Any] = {"input_ids": torch.tensor([ids, ids], device=place)}
     if network.config.is_encoder_decoder and hasattr(network, "get_decoder"):

@@ -15,7 +15,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from fmagic.models.architecture import Plan
-    from fmagic.models.devices import Device
     from fmagic.models.hub import LocalModel
     from fmagic.models.quant import Method
 
@@ -76,7 +75,7 @@ def load_module(
     plan: Plan,
     *,
     dtype: str,
-    device: Device,
+    placement: dict[str, Any],
     pickled: bool,
     options: dict[str, Any],
     label: str,
@@ -87,7 +86,7 @@ def load_module(
         folder: with config.json and the weights.
         plan: what to load them into.
         dtype: of unquantized weights.
-        device: to put them on.
+        placement: arguments of `from_pretrained` that say where to put them.
         pickled: whether they are pickled.
         options: of the quantization.
         label: name of the model, for messages.
@@ -102,11 +101,11 @@ def load_module(
             folder,
             config=plan.config,
             dtype=dtype,
-            device_map={"": str(device)},
             use_safetensors=not pickled,
             trust_remote_code=plan.with_code,
             local_files_only=True,
             output_loading_info=True,
+            **placement,
             **options,
         )
     missing = sorted(key for key in info["missing_keys"] if not _may_miss(key, plan))

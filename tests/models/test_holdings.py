@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from fmagic.errors import OutOfMemoryError
-from fmagic.models import loader
+from fmagic.models import spread
 from fmagic.models.devices import Device
 from fmagic.models.holdings import Held, offer
 from fmagic.session import Session
@@ -73,7 +73,7 @@ def test_a_model_that_does_not_fit_is_refused_with_an_offer(
     session = Notebook(Fmagic(device="cpu"))
     session.names = {"tensor": torch.zeros(4_000_000)}
     full = Device("cpu", 0, "a full processor", 10**9, 10**3)
-    monkeypatch.setattr(loader, "detect", lambda _: full)
+    monkeypatch.setattr(spread, "detect", lambda _: full)
     with pytest.raises(OutOfMemoryError, match=r"missing.*\n.*`del tensor` \(Tensor, 16.0 MB\)"):
         session.load(str(checkpoints("llama")), quant="none")
     assert not session.by_name
