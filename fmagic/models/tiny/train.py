@@ -53,8 +53,8 @@ CHECKPOINT = "checkpoint.pt"
 LOG_EVERY = 20
 
 
-def make_tokenizer(config: TrainConfig, folder: Path) -> PreTrainedTokenizerFast:
-    """Train the tokenizer on text of all tasks, save it, and return it."""
+def make_tokenizer(config: TrainConfig, folder: Path) -> None:
+    """Train the tokenizer on text of all tasks, and save it."""
     rng = random.Random(f"vocabulary-{config.seed}")  # noqa: S311 - reproducible, not secret
     tasks = load_tasks()
 
@@ -65,7 +65,6 @@ def make_tokenizer(config: TrainConfig, folder: Path) -> PreTrainedTokenizerFast
 
     tokenizer = train_tokenizer(lines(), config.model.vocabulary, config.seed)
     tokenizer.save_pretrained(folder)
-    return tokenizer
 
 
 def train(
@@ -93,19 +92,9 @@ def train(
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    if start is not None and not resume:
-        _load_tokenizer(start).save_pretrained(folder)
-    elif not resume:
-        make_tokenizer(config, folder)
-    tokenizer = _load_tokenizer(folder)
-    begun = first = 0
+    model, tokenizer = _at_first(config, folder, start, resume=resume)
+    begun = first = _steps_of(start) if start is not None else 0
     seconds = 0.0
-    if start is None:
-        model = new_model(config.model, tokenizer, config.seed)
-    else:
-        # Its shape may be that of an earlier recipe.
-        model = load_model(start)
-        begun = first = _steps_of(start)
     model.to(device, number_type(device))
     # In bfloat16 the fused attention is the slower one on a CPU at these lengths.
     model.set_attn_implementation("eager" if model.dtype == torch.bfloat16 else "sdpa")
@@ -141,6 +130,22 @@ def train(
     save_model(model, tokenizer, folder)
     _record(config, folder, last, time.monotonic() - started, device)
     return model
+
+
+def _at_first(
+    config: TrainConfig, folder: Path, start: Path | None, *, resume: bool
+) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
+    """Return the network before the first step, and its tokenizer, which is in `folder` then."""
+    if resume:
+        # Its shape may be that of an earlier recipe; the checkpoint holds the exact weights.
+        return load_model(folder), _load_tokenizer(folder)
+    if start is not None:
+        tokenizer = _load_tokenizer(start)
+        tokenizer.save_pretrained(folder)
+        return load_model(start), tokenizer
+    make_tokenizer(config, folder)
+    tokenizer = _load_tokenizer(folder)
+    return new_model(config.model, tokenizer, config.seed), tokenizer
 
 
 def average(model: LlamaForCausalLM, start: Path, share: float) -> None:
