@@ -35,6 +35,8 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 128
 SHORTEST_PREFIX = 16  # tokens; a shorter one costs more to copy than to read
+# Tokens that are read together on a processor: more keep it no busier and fall out of its caches.
+READ_ON_CPU = 2048
 LIKE_LENGTH = 0.8  # rows of one reading group are at least this share of the longest
 
 
@@ -146,7 +148,23 @@ class Decoder:
         self._device = input_device(network)
         accepted = inspect.signature(network.forward).parameters
         self._takes_positions = "position_ids" in accepted
-        self._takes_logit_count = "logits_to_keep" in accepted
+        # Only the models of transformers are known to take places and masks in this form.
+        ours = type(network).__module__.startswith("transformers.")
+        self._last: int | torch.Tensor | None = None
+        if "logits_to_keep" in accepted:
+            # By a number the states are sliced and do not lie in one piece; torch then copies the
+            # whole head for each row before it multiplies. By places they are gathered.
+            self._last = torch.tensor([-1], device=self._device) if ours else 1
+        text = self._config.get_text_config(decoder=True)
+        keys = getattr(text, "num_key_value_heads", None)
+        self._groups_queries = (
+            ours
+            and self._device.type == "cpu"
+            and getattr(text, "_attn_implementation", None) == "sdpa"
+            and keys not in (None, getattr(text, "num_attention_heads", None))
+            and not is_sliding(self._config)
+        )
+        self._ones = torch.ones((1, 1, 1, 0), dtype=torch.bool)
         # A shared prefix leaves a gap between itself and a padded rest. Windows and ALiBi count
         # columns, so the gap would shift what they see.
         self._may_share = (
@@ -161,6 +179,19 @@ class Decoder:
         self.graphs: Graphs | None = None
         if recorder and self._takes_positions and not getattr(self._config, "alibi", False):
             self.graphs = Graphs(self.forward, context_length, recorder)
+
+    def _everything(self, columns: int) -> torch.Tensor | None:
+        """Return a mask for one token that hides nothing, where that is faster than none.
+
+        With a mask transformers gives the queries that share keys to the attention of torch as
+        rows of one matrix; without one, torch on a processor copies the keys for each of them. The
+        numbers are the same.
+        """
+        if not self._groups_queries:
+            return None
+        if columns > self._ones.shape[3]:
+            self._ones = torch.ones((1, 1, 1, 2 * columns), dtype=torch.bool)
+        return self._ones[..., :columns]
 
     def run(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
@@ -212,6 +243,12 @@ class Decoder:
             if batch and batch.steps and self.graphs:
                 self.graphs.give_back(batch.steps)
 
+    @property
+    def _read_tokens(self) -> int:
+        """Most tokens of the prompts that are read together."""
+        on_cpu = self._device.type == "cpu"
+        return min(self.batch_tokens, READ_ON_CPU) if on_cpu else self.batch_tokens
+
     def row(self, index: int, prompt: Sequence[int], sampling: Sampling, number: int) -> Row:
         """Prepare one prompt; `number` seeds its random stream."""
         return Row(
@@ -251,7 +288,7 @@ class Decoder:
         if parts and room < min(len(waiting), MOST_ROWS // 4):
             return []
         fresh = longest - prefix.length
-        most = max(1, min(room, self.batch_tokens // fresh))
+        most = max(1, min(room, self._read_tokens // fresh))
         group: list[int] = []
         while (
             waiting
@@ -309,7 +346,7 @@ class Decoder:
             batch.mask = torch.nn.functional.pad(batch.mask, (0, 1), value=1)
             batch.logits = self.forward(
                 tokens[:, None],
-                batch.mask if batch.padded else None,
+                batch.mask if batch.padded else self._everything(batch.mask.shape[1]),
                 batch.lengths[:, None],
                 batch.cache,
             )
@@ -371,8 +408,8 @@ class Decoder:
             each of the tokens, shape `(rows, tokens, vocabulary)`.
         """
         options: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
-        if self._takes_logit_count and not all_logits:
-            options["logits_to_keep"] = 1
+        if self._last is not None and not all_logits:
+            options["logits_to_keep"] = self._last
         logits: torch.Tensor = self._network(
             input_ids=ids,
             attention_mask=mask,

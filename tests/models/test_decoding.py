@@ -16,6 +16,7 @@ from tests.support.networks import (
     END,
     ENDS,
     PLAIN,
+    SIZES,
     VOCABULARY,
     Tokens,
     answers,
@@ -176,3 +177,33 @@ def test_choices_score_what_a_whole_pass_scores(name: str) -> None:
     for index, scores in whole.items():
         assert cached[index] == pytest.approx(scores, abs=1e-3)
         assert all(score < 0 for score in scores)
+
+
+def test_the_head_is_never_copied_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = build(PLAIN["qwen3"])
+    head = model.get_output_embeddings()
+    given = []
+    watch = head.register_forward_pre_hook(lambda _, inputs: given.append(inputs[0]))
+    answers(runner(model), prompts(count=5))
+    watch.remove()
+    assert max(states.shape[0] for states in given) > 1
+    assert all(states.is_contiguous() and states.shape[1] == 1 for states in given)
+
+
+@pytest.mark.parametrize("name", ["qwen3", "mistral with a window", "gpt2"])
+def test_queries_that_share_keys_go_together_unless_there_is_a_window(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = build(PLAIN[name])
+    attention = torch.nn.functional.scaled_dot_product_attention
+    shapes = set()
+
+    def watched(query: torch.Tensor, key: torch.Tensor, *rest: Any, **options: Any) -> torch.Tensor:
+        if query.shape[1] != SIZES["num_attention_heads"] or query.shape[2] == 1:
+            shapes.add((*query.shape[1:3], options.get("enable_gqa", False)))
+        return attention(query, key, *rest, **options)
+
+    monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    answers(runner(model), prompts(count=1))
+    expected = {"qwen3": (2, 2, False), "mistral with a window": (2, 2, False)}
+    assert shapes == {expected.get(name, (4, 1, False))}
