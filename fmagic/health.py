@@ -83,12 +83,18 @@ def _loaded(shelf: Shelf) -> Block | None:
         return None
     names = sorted(shelf.by_name, key=lambda name: name != shelf.current)
     rows = [_row(shelf.by_name[name], current=name == shelf.current) for name in names]
-    columns = ["model", "kind", "weights", "quant", "why", "type", "device", "reads", "licence"]
+    columns = ["model", "kind", "weights", "quant", "type", "device", "reads", "licence"]
     models = [shelf.by_name[name] for name in names]
-    notices = [
-        Text(text, tone="muted") for model in models for text in (*model.notices, *model.remarks())
-    ]
-    return Stack([Table(columns, rows), *notices])
+    below = [Text(text, tone="muted") for model in models for text in _remarks(model)]
+    return Stack([Table(columns, rows), *below])
+
+
+def _remarks(model: Loaded) -> Iterator[str]:
+    if model.quant_reason not in ("", "asked for"):
+        chosen = "not quantized" if model.quant == "none" else f"quantized with {model.quant}"
+        yield f"{model.name} is {chosen}: {model.quant_reason}."
+    yield from model.notices
+    yield from model.remarks()
 
 
 def _row(model: Loaded, *, current: bool) -> tuple[object, ...]:
@@ -97,7 +103,6 @@ def _row(model: Loaded, *, current: bool) -> tuple[object, ...]:
         model.kind + (f" + {model.adapter}" if model.adapter else ""),
         _weights(model),
         model.quant,
-        model.quant_reason,
         model.dtype,
         str(model.device),
         f"{model.context_length:,} tokens" if model.context_length else "not known",

@@ -55,8 +55,12 @@ def models_view(shelf: Shelf, wanted: Wanted, *, hub: bool = False) -> View:
     for copy in listing(Path(shelf.settings.cache_dir)):
         kept[copy.name] += copy.bytes
     rows = list(_rows(found, loaded, kept))
+    columns: tuple[str, ...] = COLUMNS
+    if wanted.task:  # the same in each row
+        columns = tuple(name for name in COLUMNS if name != "task")
+        rows = [(row[0], *row[2:]) for row in rows]
     free = f"{size(device.free_bytes)} of {size(device.total_bytes)} are free on {device.name}."
-    block = Stack([Text(free, tone="muted"), Table(COLUMNS, rows, total=len(rows))])
+    block = Stack([Text(free, tone="muted"), Table(columns, rows, total=len(rows))])
     return View(block, found)
 
 
@@ -96,7 +100,7 @@ def _rows(
             each.name,
             each.task,
             count_said(each.parameters),
-            each.advice,
+            each.brief,
             each.license.id if each.license.kind == "open" else each.license.said,
             where,
             each.good_at,

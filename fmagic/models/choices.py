@@ -96,20 +96,27 @@ class Choice:
 
     @property
     def advice(self) -> str:
-        """What it takes, how it would be loaded and why, in one line."""
+        """What it takes of what is free, how it would be loaded and why, in one line."""
+        return self._said(f" of {self.fit.free_said} free" if self.fit else "")
+
+    @property
+    def brief(self) -> str:
+        """The same for a list, above which stands what is free."""
+        return self._said("")
+
+    def _said(self, free: str) -> str:
         if self.fit is None:
             if self.where.startswith("loaded"):
                 return ""
             return "size unknown" if self.runs else "fmagic does not run this task yet"
-        room = f"{self.fit.said} of {self.fit.free_said} free"
+        room = f"{self.fit.said}{free}"
         if self.best != PLAIN:
             room = f"{self.best}: {room}"
         others = [each for each in self.fits.values() if each.method != self.best]
         if not self.fit.fits:
             least = min(self.fits.values(), key=lambda each: each.total)
-            return (
-                f"{method_said(least.method)} would need {least.said}, {least.free_said} are free"
-            )
+            lacking = f"{method_said(least.method)} would need {least.said}"
+            return f"{lacking}, {least.free_said} are free" if free else lacking
         if self.best != PLAIN and (larger := [each for each in others if not each.fits]):
             need = " and ".join(f"{method_said(each.method)} {each.said}" for each in larger)
             return f"{room}; {need} would not fit"
@@ -284,10 +291,15 @@ def choices(models_dir: Path, device: Device, wanted: Wanted | None = None) -> l
         wanted: which to show; all if not given.
     """
     wanted, sizer = wanted or Wanted(), Sizer(device)
-    here = [_of_disk(entry, sizer) for entry in listing(models_dir)]
+    entries = listing(models_dir)
+    by_name = {entry.name: entry for entry in entries}
+    here = [_of_disk(entry, by_name.get(entry.base or ""), sizer) for entry in entries]
     names = {each.name.lower() for each in here}
     to_fetch = [_of_list(each, sizer) for each in known_models() if each.name.lower() not in names]
     return sorted((each for each in [*here, *to_fetch] if wanted.takes(each)), key=_rank)
+
+
+_GOOD_AT = {"tiny": "first cells and lessons without a network; its few tasks and nothing else"}
 
 
 def _rank(choice: Choice) -> tuple[object, ...]:
@@ -301,12 +313,14 @@ def _rank(choice: Choice) -> tuple[object, ...]:
     )
 
 
-def _of_disk(entry: Entry, sizer: Sizer) -> Choice:
+def _of_disk(entry: Entry, base: Entry | None, sizer: Sizer) -> Choice:
     known = find(entry.name) if entry.source == "hub" else None
     if known is not None:
         return _of_list(known, sizer, entry)
-    sizes = local_size(entry.path) if entry.base is None else None
-    task = _task_of(entry.architecture)
+    # An adapter takes what its base takes, and a little more.
+    whole = entry if base is None or entry.architecture else base
+    sizes = local_size(whole.path)
+    task = _task_of(whole.architecture)
     fits, best, reason = sizer.of_task(task, *(sizes or (None, None)))
     return Choice(
         name=entry.name,
@@ -314,7 +328,7 @@ def _of_disk(entry: Entry, sizer: Sizer) -> Choice:
         license=entry.license,
         parameters=sizes[0].parameters if sizes else 0,
         context=sizes[1].context if sizes else 0,
-        good_at=f"tuned from {entry.base}" if entry.base else "",
+        good_at=f"tuned from {entry.base}" if entry.base else _GOOD_AT.get(entry.source, ""),
         where={"tiny": "bundled", "tuned": "tuned"}.get(entry.source, "on disk"),
         disk_bytes=entry.bytes,
         gated=False,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import TYPE_CHECKING
 
 import pytest
@@ -74,6 +75,17 @@ def test_a_model_in_the_cache_is_here_and_sized_from_its_files(
     assert small.fit.fits
 
 
+def test_an_adapter_has_the_sizes_of_its_base(tmp_path: Path, hub_cache: Path) -> None:
+    for name, base in (("mine", "tiny"), ("lost", "org/elsewhere")):
+        (tmp_path / name / "run").mkdir(parents=True)
+        (tmp_path / name / "run" / "fmagic.json").write_text(json.dumps({"base": base}))
+    found = {each.name: each for each in choices(tmp_path, LAPTOP, Wanted(cached=True))}
+    assert found["mine"].fit == found["tiny"].fit
+    assert (found["mine"].task, found["mine"].context) == ("text-generation", 2048)
+    assert found["mine"].good_at == "tuned from tiny"
+    assert found["lost"].advice == "size unknown"
+
+
 def test_a_broken_model_in_the_cache_is_listed_without_a_size(
     tmp_path: Path, hub_cache: Path, checkpoints: Checkpoints
 ) -> None:
@@ -128,7 +140,9 @@ def test_the_advice_says_why() -> None:
     assert quantized == (
         "nf4: 4.0 GB of 6.0 GB free; unquantized 12.0 GB and int8 7.0 GB would not fit"
     )
-    assert choice(40, 20, 10, best="nf4").advice == "nf4 would need 10.0 GB, 6.0 GB are free"
+    large = choice(40, 20, 10, best="nf4")
+    assert large.advice == "nf4 would need 10.0 GB, 6.0 GB are free"
+    assert (choice(2, 1, 1).brief, large.brief) == ("2.0 GB", "nf4 would need 10.0 GB")
     assert choice().advice == "size unknown"
 
 
