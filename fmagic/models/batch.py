@@ -42,7 +42,7 @@ class Batch:
 
     `mask` has shape `(rows, columns)`, 1 for a token and 0 for padding; `lengths` and `logits` are
     the tokens of each row so far and the scores of its next token. With `steps` those hold the
-    keys and values, and `cache` and `mask` stay behind.
+    keys and values, `cache` is empty, and `mask` stays behind.
     """
 
     rows: list[Row]

@@ -41,6 +41,8 @@ def choose_by_cache(
     Yields:
         `(index, log-probabilities)` with one figure a choice, the longest prompts first.
     """
+    if decoder.graphs:
+        decoder.graphs.forget()  # the rows need the room
     prefix = decoder.read_prefix(prompts)
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     start = 0

@@ -12,14 +12,14 @@ tokens.
 
 from __future__ import annotations
 
-import inspect
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import torch
 
+from fmagic.models.abilities import Abilities
 from fmagic.models.batch import Batch, Prefix, Row
-from fmagic.models.cache import expand, is_sliding, new_cache, tokens_in
+from fmagic.models.cache import expand, new_cache, tokens_in
 from fmagic.models.detokenize import Detokenizer
 from fmagic.models.graphs import Graphs, record
 from fmagic.models.measures import input_device
@@ -69,48 +69,20 @@ class Decoder:
         self._context_length = context_length
         self.batch_tokens = batch_tokens
         self._device = input_device(network)
-        accepted = inspect.signature(network.forward).parameters
-        self._takes_positions = "position_ids" in accepted
-        # Only the models of transformers are known to take places and masks in this form.
-        ours = type(network).__module__.startswith("transformers.")
-        self._last: int | torch.Tensor | None = None
-        if "logits_to_keep" in accepted:
-            # By a number the states are sliced and do not lie in one piece; torch then copies the
-            # whole head for each row before it multiplies. By places they are gathered.
-            self._last = torch.tensor([-1], device=self._device) if ours else 1
-        text = self._config.get_text_config(decoder=True)
-        keys = getattr(text, "num_key_value_heads", None)
-        self._groups_queries = (
-            ours
-            and self._device.type == "cpu"
-            and getattr(text, "_attn_implementation", None) == "sdpa"
-            and keys not in (None, getattr(text, "num_attention_heads", None))
-            and not is_sliding(self._config)
-        )
+        self._able = Abilities.of(network, self._device)
+        self._last: int | torch.Tensor = 1
+        if self._able.gathers:
+            self._last = torch.tensor([-1], device=self._device)
         self._ones = torch.ones((1, 1, 1, 0), dtype=torch.bool)
-        # A shared prefix leaves a gap between itself and a padded rest. Windows and ALiBi count
-        # columns, so the gap would shift what they see.
-        self._may_share = (
-            self._takes_positions
-            and not is_sliding(self._config)
-            and not getattr(self._config, "alibi", False)
-        )
-        # A graph of one device cannot hold the steps of several.
-        alone = len(set(getattr(network, "hf_device_map", {}).values())) <= 1
-        if recorder is None and self._device.type == "cuda" and alone:
+        if recorder is None and self._device.type == "cuda":
             recorder = record
         self.graphs: Graphs | None = None
-        if recorder and self._takes_positions and not getattr(self._config, "alibi", False):
+        if recorder and self._able.records:
             self.graphs = Graphs(self.forward, context_length, recorder)
 
     def _everything(self, columns: int) -> torch.Tensor | None:
-        """Return a mask for one token that hides nothing, where that is faster than none.
-
-        With a mask transformers gives the queries that share keys to the attention of torch as
-        rows of one matrix; without one, torch on a processor copies the keys for each of them. The
-        numbers are the same.
-        """
-        if not self._groups_queries:
+        """Return a mask for one token that hides nothing, where that is faster than none."""
+        if not self._able.groups_queries:
             return None
         if columns > self._ones.shape[3]:
             self._ones = torch.ones((1, 1, 1, 2 * columns), dtype=torch.bool)
@@ -130,40 +102,39 @@ class Decoder:
             `(index, new text, completion)` in the order in which things happen; the completion
             comes with the last text of a row.
         """
+        if self.graphs and len(prompts) > 1:
+            self.graphs.forget()  # the rows need the room
         prefix = self.read_prefix(prompts)
         waiting = deque(
             sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
         )
         parts: list[Batch] = []
-        batch: Batch | None = None
-        try:
-            while waiting or parts:
-                while waiting and (
-                    group := self._next_group(waiting, prompts, parts, prefix, sampling)
-                ):
-                    rows = [self.row(i, prompts[i], sampling, first_row + i) for i in group]
-                    parts.append(self.read(rows, prefix))
-                batch = Batch.of(parts)
-                tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
-                staying = []
-                for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
-                    text, finish = self._take(row, token)
-                    if finish is None:
-                        staying.append(place)
-                        if text:
-                            yield row.index, text, None
-                    else:
-                        yield row.index, text, row.completion(finish)
-                parts = []
-                if staying:
-                    parts = [batch]
-                    if len(staying) < len(batch.rows):
-                        batch.select(staying)
-                        tokens = tokens[torch.tensor(staying, device=tokens.device)]
-                    # With none waiting, no row will join any more.
-                    self._write(batch, tokens, alone=len(staying) == 1 and not waiting)
-        finally:
-            if batch and batch.steps and self.graphs:
+        while waiting or parts:
+            while waiting and (
+                group := self._next_group(waiting, prompts, parts, prefix, sampling)
+            ):
+                rows = [self.row(i, prompts[i], sampling, first_row + i) for i in group]
+                parts.append(self.read(rows, prefix))
+            batch = Batch.of(parts)
+            tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
+            staying = []
+            for place, (row, token) in enumerate(zip(batch.rows, tokens.tolist(), strict=True)):
+                text, finish = self._take(row, token)
+                if finish is None:
+                    staying.append(place)
+                    if text:
+                        yield row.index, text, None
+                else:
+                    yield row.index, text, row.completion(finish)
+            parts = []
+            if staying:
+                parts = [batch]
+                if len(staying) < len(batch.rows):
+                    batch.select(staying)
+                    tokens = tokens[torch.tensor(staying, device=tokens.device)]
+                # With none waiting, no row will join any more.
+                self._write(batch, tokens, alone=len(staying) == 1 and not waiting)
+            elif batch.steps and self.graphs:
                 self.graphs.give_back(batch.steps)
 
     @property
@@ -223,7 +194,7 @@ class Decoder:
 
     def read_prefix(self, prompts: Sequence[Sequence[int]]) -> Prefix:
         """Read what all prompts begin with, if that is worth it."""
-        if len(prompts) < 2 or not self._may_share:  # noqa: PLR2004 - one prompt shares nothing
+        if len(prompts) < 2 or not self._able.shares_prefix:  # noqa: PLR2004 - one prompt shares nothing
             return Prefix(0, None)
         low, high = min(map(list, prompts)), max(map(list, prompts))  # the others lie between
         most = min(map(len, prompts)) - 1  # every row reads at least one token of its own
@@ -285,6 +256,8 @@ class Decoder:
         elif steps is None:
             batch.steps = self.graphs.begin(batch.cache, left)
             batch.recordable = batch.steps is not None
+            if batch.steps is not None:
+                batch.cache = new_cache(self._config)  # they have their own keys and values
         else:
             batch.steps = self.graphs.after(steps, left)
             if batch.steps is None:
@@ -330,8 +303,8 @@ class Decoder:
             Scores of the next token, shape `(rows, vocabulary)`; with `all_logits` those after
             each of the tokens, shape `(rows, tokens, vocabulary)`.
         """
-        options: dict[str, Any] = {"position_ids": positions} if self._takes_positions else {}
-        if self._last is not None and not all_logits:
+        options: dict[str, Any] = {"position_ids": positions} if self._able.takes_positions else {}
+        if self._able.takes_logit_count and not all_logits:
             options["logits_to_keep"] = self._last
         logits: torch.Tensor = self._network(
             input_ids=ids,

@@ -89,8 +89,8 @@ def detect(request: str | None = None) -> Device:
     """Return the device that was asked for, or the fastest one that is there.
 
     Args:
-        request: `cuda`, `cuda:1`, `mps`, `cpu`, several as in `cuda:0+cuda:1`, `auto` for all that
-            a model may spread over, or `None` to choose one.
+        request: `cuda`, `cuda:1`, `mps`, `cpu`, several as in `cuda:0+cuda:1`, `auto` for the one
+            that is tried first, or `None` to choose.
 
     Raises:
         OptionError: no such device, with the reason.
@@ -98,10 +98,10 @@ def detect(request: str | None = None) -> Device:
     import torch
 
     if request is not None and "+" in request:
-        return joined([detect(part) for part in dict.fromkeys(request.split("+"))])
+        found = [detect(part) for part in request.split("+")]
+        return joined(list({str(device): device for device in found}.values()))
     if request is not None and request.strip().lower() == AUTO:
-        found = gpus()
-        return joined([*found, _cpu()]) if found else detect(None)
+        return next(iter(gpus()), None) or detect(None)
     if request is None:
         if torch.cuda.is_available():
             return _cuda(torch.cuda.current_device())

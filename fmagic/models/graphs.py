@@ -2,12 +2,12 @@
 
 A small model at batch 1 spends most of its time waiting: Python starts hundreds of kernels for
 each token, and each is over before the next one comes. A CUDA graph records the kernels of one
-step and starts them all at once; what they compute, and so the text, stays the same. Its tensors
-may not move, so the keys and values lie in the static layers of transformers here, of which a mask
-hides what is not written yet.
+step and starts them all at once. Its tensors may not move, so the keys and values lie in the static
+layers of transformers here, of which a mask hides what is not written yet. With the mask another
+kernel of attention may run than without, so scores agree up to rounding.
 
 Not every model can be recorded: one that looks at a value on the way (routing, rotary scaling by
-length) cannot. Then the ordinary way goes on.
+length, 8-bit layers) cannot. Then the ordinary way goes on.
 """
 
 from __future__ import annotations
@@ -19,6 +19,8 @@ import torch
 from transformers import Cache
 from transformers.cache_utils import StaticLayer
 
+from fmagic.models.memory import is_shortage
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -29,7 +31,7 @@ SHORTEST = 256  # columns; every step attends to all of them
 WASTE = 4  # a recording serves for as little as this part of its columns
 AHEAD = 512  # columns kept free at the start; longer answers move to a larger recording
 WORTH = 8  # tokens to come below which nothing is recorded
-WARM_UP = 2  # steps before the recording, in which libraries take their workspaces
+MOST_KEPT = 4096  # columns of a recording that waits for the next text
 
 
 def record(work: Callable[[], None], device: torch.device) -> Callable[[], None]:
@@ -39,15 +41,24 @@ def record(work: Callable[[], None], device: torch.device) -> Callable[[], None]
         RuntimeError: it does something that cannot be recorded.
     """
     with torch.cuda.device(device):
+        # The default stream of a recording belongs to the device that recorded first.
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         stream.wait_stream(torch.cuda.current_stream())
         with torch.cuda.stream(stream):
-            for _ in range(WARM_UP):
+            work()  # libraries take their workspaces
+            # A recording that fails can leave the allocator unusable, so what would make it fail
+            # is found before: whatever waits for the device.
+            mode = torch.cuda.get_sync_debug_mode()
+            torch.cuda.set_sync_debug_mode("error")
+            try:
+                work()
+            finally:
+                torch.cuda.set_sync_debug_mode(mode)
+            graph = torch.cuda.CUDAGraph()
+            # Other threads may ask the driver for the memory meanwhile.
+            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
                 work()
         torch.cuda.current_stream().wait_stream(stream)
-        graph = torch.cuda.CUDAGraph()
-        with torch.cuda.graph(graph):
-            work()
     replay: Callable[[], None] = graph.replay
     return replay
 
@@ -155,7 +166,11 @@ class Graphs:
 
     def give_back(self, steps: Steps) -> None:
         """Keep what `begin` or `after` returned, for the next text."""
-        self._kept = steps
+        self._kept = steps if steps.columns <= MOST_KEPT else None
+
+    def forget(self) -> None:
+        """Free the recording that is kept."""
+        self._kept = None
 
     def remarks(self, name: str) -> Sequence[str]:
         """Say whether there is a recording, and what it took."""
@@ -174,14 +189,13 @@ class Graphs:
         del kept  # its buffers make room for the new ones
         started = time.perf_counter()
         try:
-            return Steps(self._forward, states, columns, self._recorder)
-        except torch.OutOfMemoryError:
+            steps = Steps(self._forward, states, columns, self._recorder)
+        except Exception as error:  # noqa: BLE001 - whatever it is, the ordinary way is still there
+            if not is_shortage(error):
+                self.refusal = str(error).partition("\n")[0] or type(error).__name__
             return None
-        except RuntimeError as error:
-            self.refusal = str(error).partition("\n")[0]
-            return None
-        finally:
-            self.seconds += time.perf_counter() - started
+        self.seconds += time.perf_counter() - started
+        return steps
 
     def _columns(self, needed: int) -> int:
         columns = SHORTEST

@@ -6,7 +6,7 @@ import sys
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from fmagic.models.measures import tensors_of
+from fmagic.models.measures import address, tensors_of
 from fmagic.views import size
 
 if TYPE_CHECKING:
@@ -81,7 +81,7 @@ def _new_bytes(value: object, device: Device, seen: set[tuple[str, int]]) -> Ite
     if torch is not None and isinstance(value, torch.Tensor | torch.nn.Module):
         tensors: Iterable[Any] = [value] if isinstance(value, torch.Tensor) else tensors_of(value)
         for tensor in tensors:
-            place = (str(tensor.device), tensor.data_ptr())
+            place = (str(tensor.device), address(tensor))
             if tensor.device.type == device.type and place not in seen:
                 seen.add(place)
                 yield int(tensor.nbytes)

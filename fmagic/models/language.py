@@ -20,6 +20,7 @@ from fmagic.template import Turn
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fmagic.models.graphs import Graphs
     from fmagic.models.sampling import Completion, Sampling
 
 ELLIPSIS = "…"
@@ -125,10 +126,19 @@ class LanguageModel(Writer):
             batch_tokens=self.batch_tokens,
         )
 
+    @property
+    def _graphs(self) -> Graphs | None:
+        """The recorded steps, once there was an answer on a device that has them."""
+        return getattr(self.__dict__.get("_runner"), "graphs", None)
+
     def remarks(self) -> Sequence[str]:
         """Tell whether the steps of one answer are recorded as a CUDA graph, and what that took."""
-        graphs = getattr(self.__dict__.get("_runner"), "graphs", None)
-        return graphs.remarks(self.name) if graphs else ()
+        return self._graphs.remarks(self.name) if self._graphs else ()
+
+    def trim(self) -> None:
+        """Free what is kept only for the speed of the next answer."""
+        if self._graphs:
+            self._graphs.forget()
 
     def answer_tokens(self, rendered: Rendered, answer: str) -> list[int]:
         """Return the token ids of a whole answer after `rendered`, with the token that ends it."""

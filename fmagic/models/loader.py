@@ -214,21 +214,19 @@ def _load(
     )
     weights = find_weights(local.path, allow_pickle=request.allow_pickle)
     tokenizer = load_tokenizer(local, plan, label)
-    device = request.ways[0]
-    dtype = choose_dtype(request.dtype, device)
+    dtype = choose_dtype(request.dtype, request.ways[0])
     empty = skeleton(plan)
-    # A model on several devices is tied together by hooks, which cannot be shared.
-    lends = (adapter and not device.parts) and sharing.lender(
+    lends = adapter and sharing.lender(
         beside,
         local.root,
         local.revision,
         quant=None if request.quant == quant.AUTO else request.quant,
         dtype=dtype,
-        device=str(device),
+        devices=[str(part) for way in request.ways for part in way.parts or (way,)],
     )
     census = fit.take_census(empty)
     if lends:
-        choice = _same_method(lends)
+        device, choice = lends.device, _same_method(lends)
     else:
         device, choice, needed = find_place(
             plan, census, ways=request.ways, asked=request.quant, dtype=dtype, label=label
@@ -254,6 +252,11 @@ def _load(
             label=label,
         )
         device = spread.settled(device, module)
+        if adapter is not None and spread.offloads(device):
+            raise OptionError(
+                f"{label} does not fit on the GPUs, and an adapter cannot be put on a model of "
+                "which a part stays in the processor's memory. Add --quant nf4."
+            )
         notices.append(spread.warning(device, module))
     taken = weight_bytes(module)
     if adapter is not None:

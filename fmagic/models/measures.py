@@ -19,10 +19,16 @@ def count_quantized(module: Any) -> int:
 
 def weight_bytes(module: Any) -> int:
     """Return what the weights take, with the constants of quantized ones."""
-    # Several names can stand for one piece of memory, hence by its address. What is kept in the
-    # processor's memory for a GPU has none in the module.
-    found = {each.data_ptr() or -id(each): int(each.nbytes) for each in tensors_of(module)}
-    return sum(found.values())
+    # Several names can stand for one piece of memory.
+    return sum({address(each): int(each.nbytes) for each in tensors_of(module)}.values())
+
+
+def address(tensor: Any) -> int:
+    """Return what tells the memory of a tensor from others'.
+
+    What is kept in the processor's memory for a GPU has no address in the module.
+    """
+    return tensor.data_ptr() or -id(tensor)
 
 
 def input_device(network: Any) -> Any:

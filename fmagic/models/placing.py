@@ -47,7 +47,10 @@ def find_place(
     """
     stored = getattr(plan.config, "quantization_config", None)
     if stored or asked not in (quant.AUTO, "none"):
-        ways = [way for way in ways if not spread.offloads(way)] or ways
+        kept = [way for way in ways if not spread.offloads(way)]
+        if not kept:
+            raise OptionError(f"--quant {asked} cannot be used on {ways[0]}: {QUANTIZED_STAY}.")
+        ways = kept
     shape, writes = Shape.of(plan.config), plan.kind != "encoder"
     context = min(shape.context or CONTEXT_TO_FIT, CONTEXT_TO_FIT if writes else TEXT_TO_FIT)
 
@@ -66,7 +69,7 @@ def find_place(
 
         choice = _choose(plan, census, estimate, asked=asked, device=device, label=label)
         needed = estimate(choice.method)
-        if needed.fits:
+        if spread.fits(device, needed):
             return device, choice, needed
     methods = () if stored else quant.methods().values()
     others = [estimate(method) for method in methods if not _why_not(method, device, census)]

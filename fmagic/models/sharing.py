@@ -11,10 +11,10 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
 from fmagic.models.loaded import Loaded
-from fmagic.models.measures import tensors_of
+from fmagic.models.measures import address, tensors_of
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Iterator
+    from collections.abc import Collection, Iterable, Iterator
     from pathlib import Path
 
 SHARED_STATES = ("QuantState", "MatmulLtState")  # where bitsandbytes keeps quantized weights
@@ -67,7 +67,7 @@ def lender(
     *,
     quant: str | None,
     dtype: str,
-    device: str,
+    devices: Collection[str],
 ) -> Loaded | None:
     """Return a model whose weights an adapter can share; `None` if there is none.
 
@@ -77,14 +77,15 @@ def lender(
         revision: of the base.
         quant: how it must be quantized; `None` if that is all the same.
         dtype: of its unquantized weights.
-        device: on which it must be.
+        devices: on one of which it must be; one alone, as hooks of several cannot be shared.
     """
     for model in loaded:
         if (
             _is_here(model)
             and model.adapter is None
             and (model.folder, model.revision) == (folder, revision)
-            and (model.dtype, str(model.device)) == (dtype, device)
+            and model.dtype == dtype
+            and str(model.device) in devices
             and quant in (None, model.quant)
         ):
             return model
@@ -97,7 +98,7 @@ def count_once(loaded: Iterable[Loaded]) -> None:
     for model in filter(_is_here, loaded):
         model.weight_bytes = 0
         for tensor in tensors_of(model.module):
-            place = (str(tensor.device), tensor.data_ptr())
+            place = (str(tensor.device), address(tensor))
             if place not in seen:
                 seen.add(place)
                 model.weight_bytes += tensor.nbytes

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from fmagic.errors import OutOfMemoryError
 from fmagic.models.devices import AUTO, detect, gpus, joined
 from fmagic.views import size
 
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
 # Bytes a second from the processor's memory to a GPU: PCIe 4.0 with 16 lanes, memory not pinned.
 LINK = 12e9
+FILLED = 0.9  # of the room that there is
 
 
 def ways(request: str | None) -> list[Device]:
@@ -43,30 +45,50 @@ def offloads(device: Device) -> bool:
     return bool(device.parts) and any(part.type == "cpu" for part in device.parts)
 
 
-def placement(device: Device, fit: Fit) -> dict[str, Any]:
-    """Return the arguments of `from_pretrained` that put a model on a device.
+def room(device: Device, fit: Fit) -> dict[int | str, int]:
+    """Return the bytes of weights that each part of a device can take.
 
-    Args:
-        device: where it goes.
-        fit: what it takes; beside its weights each GPU keeps room for the work.
+    Each GPU keeps room for the work beside its weights. Whole layers go to one device, and
+    bitsandbytes takes a tenth more while it quantizes; hence the tenth less.
     """
+    work = fit.total - fit.weights
+    found: dict[int | str, int] = {"cpu": 0}
+    for part in device.parts:
+        if part.type == "cuda":
+            found[part.index] = int(FILLED * max(0, part.free_bytes - work))
+        else:
+            found[part.type] = int(FILLED * part.free_bytes)
+    return found
+
+
+def fits(device: Device, fit: Fit) -> bool:
+    """Tell whether a model fits on a device, or over its parts."""
+    return fit.weights <= sum(room(device, fit).values()) if device.parts else fit.fits
+
+
+def placement(device: Device, fit: Fit) -> dict[str, Any]:
+    """Return the arguments of `from_pretrained` that put a model on a device."""
     if not device.parts:
         return {"device_map": {"": str(device)}}
-    work = fit.total - fit.weights
-    room: dict[int | str, int] = {"cpu": 0}
-    for part in device.parts:
-        place = part.index if part.type == "cuda" else part.type
-        free = detect(str(part)).free_bytes
-        room[place] = free if part.type == "cpu" else max(0, free - work)
-    return {"device_map": "auto", "max_memory": room}
+    now = joined([detect(str(part)) for part in device.parts])  # a model may have gone since
+    return {"device_map": "sequential", "max_memory": room(now, fit)}
 
 
 def settled(device: Device, module: Any) -> Device:
-    """Return the devices that a model really lies on, of those it was offered."""
+    """Return the devices that a model really lies on, of those it was offered.
+
+    Raises:
+        OutOfMemoryError: layers are left for which there was no room.
+    """
     if not device.parts:
         return device
     taken = {f"cuda:{place}" if isinstance(place, int) else str(place) for place in _map(module)}
-    return joined([part for part in device.parts if str(part) in taken] or [device.parts[0]])
+    if "disk" in taken:
+        raise OutOfMemoryError(
+            f"Not all layers found room on {device.name}: each goes to one device as a whole. Use "
+            "a smaller quantization or model."
+        )
+    return joined([part for part in device.parts if str(part) in taken])
 
 
 def warning(device: Device, module: Any) -> str | None:

@@ -213,6 +213,7 @@ def _make_tuner(model: LanguageModel, options: FinetuneOptions, rows: Sequence[E
     from fmagic.models.fit import BYTES_TO_LEARN
     from fmagic.operations.training.tuner import Tuner
 
+    model.trim()
     if options.method == "full":
         needed, free = BYTES_TO_LEARN * model.parameters, free_memory(model.device)
         if needed > free:

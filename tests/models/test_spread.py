@@ -143,10 +143,30 @@ def test_each_gpu_keeps_room_for_the_work(two_gpus: None) -> None:
     whole = joined([LARGE, SMALL, HOST])
     needed = fit.Fit(20 * GB, GB, GB // 2, GB // 2, whole.free_bytes, "none")
     arguments = spread.placement(whole, needed)
-    assert arguments["device_map"] == "auto"
-    assert arguments["max_memory"] == {1: 8 * GB, 0: 4 * GB, "cpu": 80 * GB}
+    assert arguments["device_map"] == "sequential"
+    assert arguments["max_memory"] == {1: 7.2 * GB, 0: 3.6 * GB, "cpu": 72 * GB}
     assert spread.placement(joined([LARGE, SMALL]), needed)["max_memory"]["cpu"] == 0
     assert spread.placement(LARGE, needed) == {"device_map": {"": "cuda:1"}}
+
+
+def test_what_fits_is_what_can_be_placed() -> None:
+    both = joined([LARGE, SMALL])
+    free = both.free_bytes
+    assert spread.fits(both, fit.Fit(10 * GB, GB, GB // 2, GB // 2, free, "none"))
+    # Less than is free in all, but each GPU needs room for the work.
+    assert not spread.fits(both, fit.Fit(12 * GB, GB, GB // 2, GB // 2, free, "none"))
+    assert spread.fits(LARGE, fit.Fit(8 * GB, GB, GB // 2, GB // 2, LARGE.free_bytes, "none"))
+
+
+def test_layers_without_room_are_no_silent_load_from_disk() -> None:
+    module = SimpleNamespace(hf_device_map={"embed": 1, "layers.0": "disk"})
+    with pytest.raises(OutOfMemoryError, match="Not all layers found room on GPU of 12 and GPU"):
+        spread.settled(joined([LARGE, SMALL]), module)
+
+
+def test_a_quantization_is_refused_where_weights_would_have_to_stay(two_gpus: None) -> None:
+    with pytest.raises(OptionError, match=r"--quant nf4 cannot be used on cuda:1\+cpu: quantized"):
+        place(30, [joined([LARGE, HOST])], "nf4")
 
 
 def test_the_devices_that_a_model_lies_on_are_told() -> None:

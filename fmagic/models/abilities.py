@@ -1,0 +1,65 @@
+"""What the forward of a network takes, and what may be done with it."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from fmagic.models.cache import is_sliding
+
+if TYPE_CHECKING:
+    import torch
+
+
+@dataclass(frozen=True, slots=True)
+class Abilities:
+    """Facts about a causal network on a device.
+
+    Attributes:
+        takes_positions: whether the places of tokens can be given.
+        takes_logit_count: whether it can be told to score the last token alone.
+        gathers: whether it can be told so by places, which are gathered. By a number the states
+            are sliced and do not lie in one piece; torch then copies the whole head for each row
+            before it multiplies.
+        groups_queries: whether a step is faster with a mask that hides nothing: then transformers
+            gives the queries that share keys to the attention of torch as rows of one matrix;
+            without a mask, torch on a processor copies the keys for each of them.
+        shares_prefix: whether rows may go on from one common beginning. That leaves a gap between
+            it and a padded rest, and windows and ALiBi count columns.
+        records: whether its steps can run in buffers that a mask of transformers hides.
+    """
+
+    takes_positions: bool
+    takes_logit_count: bool
+    gathers: bool
+    groups_queries: bool
+    shares_prefix: bool
+    records: bool
+
+    @classmethod
+    def of(cls, network: Any, device: torch.device) -> Abilities:
+        """Find out about a network whose tokens go to `device`."""
+        config = network.config
+        text = config.get_text_config(decoder=True)
+        accepted = inspect.signature(network.forward).parameters
+        # Other code is not known to take places, nor to use the masks of transformers.
+        known = type(network).__module__.startswith("transformers.")
+        attention = getattr(text, "_attn_implementation", None)
+        sliding, alibi = is_sliding(config), getattr(config, "alibi", False)
+        positions = "position_ids" in accepted
+        alone = len(set(getattr(network, "hf_device_map", {}).values())) <= 1
+        keys = getattr(text, "num_key_value_heads", None)
+        grouped = keys not in (None, getattr(text, "num_attention_heads", None))
+        return cls(
+            takes_positions=positions,
+            takes_logit_count="logits_to_keep" in accepted,
+            gathers=known and alone,
+            groups_queries=known
+            and device.type == "cpu"
+            and attention == "sdpa"
+            and grouped
+            and not sliding,
+            shares_prefix=positions and not sliding and not alibi,
+            records=known and alone and positions and not alibi and attention in ("sdpa", "eager"),
+        )
