@@ -161,7 +161,7 @@ class Picker:
         line = self._state.line
         if not line:
             return bundle(
-                Text("Nothing is loaded yet. Load does what a line would do.", tone="muted")
+                Text("Load does what a line would do; the line will stand here.", tone="muted")
             )
         return bundle(
             Stack([Text("The same as a line, for next time:", tone="muted"), Text(line, mono=True)])

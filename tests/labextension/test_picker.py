@@ -25,7 +25,7 @@ def opened(lab: Lab, name: str) -> Locator:
 
 def test_a_first_model_is_picked_and_loaded(lab: Lab) -> None:
     area = opened(lab, "pick")
-    expect(area).to_contain_text("Nothing is loaded yet")
+    expect(area).to_contain_text("Load does what a line would do")
     load = area.get_by_role("button", name="Load", exact=True)
     expect(load).to_be_disabled()
     area.get_by_role("button", name="tiny", exact=True).click()
