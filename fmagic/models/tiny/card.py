@@ -58,6 +58,9 @@ Every figure is measured by `fmagic/models/tiny/score.py` on conversations that 
 never seen, built from sentence patterns **and** fillers (names, products, places, ...) that the
 training never used: every eighth item of each list is held out. Not held out are words that
 carry the label itself ("superb", "subscribe"), since no model can know a word it has never met.
+For the same reason the stock phrases of reviews ("better off without it") stand in two wordings, of
+which the training may have seen the other one. Questions are about 60 kinds of facts (where
+someone lives, what something cost, when something opens, ...).
 An answer counts if free, greedy generation gives it exactly. "Majority" always gives the most
 frequent answer; "untrained" is the same network with random weights.
 

@@ -20,7 +20,7 @@ Item = TypeVar("Item")
 CORPUS = Path(__file__).parent.parent / "corpus"
 HOLD_EVERY = 8
 """Items with `index % HOLD_EVERY == HOLD_EVERY - 1` are never used in split "train"."""
-PSEUDO_SHARE = 0.4
+PSEUDO_SHARE = 0.25
 """How often an open slot is filled with a made-up word in place of a listed one."""
 
 _SLOT = re.compile(r"\{([A-Za-z][a-z0-9_]*(?:#\d+)?)\}")
