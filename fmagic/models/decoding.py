@@ -36,6 +36,7 @@ MOST_ROWS = 128
 SHORTEST_PREFIX = 16  # tokens; a shorter one costs more to copy than to read
 # Tokens that are read together on a processor: more keep it no busier and fall out of its caches.
 READ_ON_CPU = 2048
+GROUPED_FROM = 256  # columns; below, a mask costs more than it saves
 LIKE_LENGTH = 0.8  # rows of one reading group are at least this share of the longest
 
 
@@ -82,7 +83,7 @@ class Decoder:
 
     def _everything(self, columns: int) -> torch.Tensor | None:
         """Return a mask for one token that hides nothing, where that is faster than none."""
-        if not self._able.groups_queries:
+        if not self._able.groups_queries or columns < GROUPED_FROM:
             return None
         if columns > self._ones.shape[3]:
             self._ones = torch.ones((1, 1, 1, 2 * columns), dtype=torch.bool)

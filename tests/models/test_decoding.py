@@ -8,6 +8,7 @@ import pytest
 import torch
 from transformers import MambaConfig, MambaForCausalLM, T5Config, T5ForConditionalGeneration
 
+from fmagic.models import decoding
 from fmagic.models.cache import is_plain
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.generating import Generator
@@ -204,6 +205,7 @@ def test_queries_that_share_keys_go_together_unless_there_is_a_window(
         return attention(query, key, *rest, **options)
 
     monkeypatch.setattr(torch.nn.functional, "scaled_dot_product_attention", watched)
+    monkeypatch.setattr(decoding, "GROUPED_FROM", 0)
     answers(runner(model), prompts(count=1))
     expected = {"qwen3": (2, 2, False), "mistral with a window": (2, 2, False)}
     assert shapes == {expected.get(name, (4, 1, False))}
