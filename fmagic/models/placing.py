@@ -9,6 +9,7 @@ from fmagic.models import fit, quant, spread
 from fmagic.models.precision import BYTES
 from fmagic.models.reading import nothing_to_quantize
 from fmagic.models.shape import Shape
+from fmagic.views import size
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -71,6 +72,12 @@ def find_place(
         needed = estimate(choice.method)
         if spread.fits(device, needed):
             return device, choice, needed
+    if needed.fits:  # in sum, but not part by part
+        raise OutOfMemoryError(
+            f"{label} does not fit on {device.name}: it takes {needed.explain()}; "
+            f"{size(needed.free)} are free in all, but each GPU must keep room for the work. Use a "
+            "smaller quantization or model."
+        )
     methods = () if stored else quant.methods().values()
     others = [estimate(method) for method in methods if not _why_not(method, device, census)]
     raise OutOfMemoryError(fit.refusal(label, needed, others, device, census.parameters))

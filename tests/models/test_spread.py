@@ -134,6 +134,11 @@ def test_quantized_weights_are_never_promised_to_the_processors_memory(two_gpus:
         place(60, spread.ways("auto"), quantization_config=stored)
 
 
+def test_what_fits_in_sum_but_not_part_by_part_is_refused_without_figures_below_zero() -> None:
+    with pytest.raises(OutOfMemoryError, match="are free in all, but each GPU must keep room"):
+        place(7.2, [joined([LARGE, SMALL])], "none")
+
+
 def test_what_fits_nowhere_is_refused_with_figures(two_gpus: None) -> None:
     with pytest.raises(OutOfMemoryError, match=r"and processor: it takes .* missing\. A model of"):
         place(70, spread.ways("auto"), "none")
