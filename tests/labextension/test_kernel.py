@@ -19,11 +19,11 @@ START = """%load_ext fmagic
 SLOW = """import time, fmagic.models.decoding as decoding, fmagic.models.language as language
 language.LanguageModel.end_tokens = frozenset()
 _write = decoding.Decoder._write
-def slowly(self, *args):
+def slowly(self, *args, **options):
     time.sleep(0.05)
-    return _write(self, *args)
+    return _write(self, *args, **options)
 decoding.Decoder._write = slowly"""
-ENDLESS = "%%prompt --max-tokens 1900 -o part\nRepeat this list. red blue green"
+ENDLESS = "%%prompt --max-tokens 1900 -o part\nRepeat: red blue green"
 WAIT = "import threading\nthreading.Event().wait(600)"
 
 
