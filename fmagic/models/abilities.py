@@ -22,9 +22,9 @@ class Abilities:
         gathers: whether it can be told so by places, which are gathered. By a number the states
             are sliced and do not lie in one piece; torch then copies the whole head for each row
             before it multiplies.
-        groups_queries: whether a step after many tokens is faster with a mask that hides nothing: transformers
-            then gives the queries that share keys to the attention of torch as rows of one matrix;
-            without a mask, torch on a processor copies the keys for each of them.
+        groups_queries: whether a step after many tokens is faster with a mask that hides nothing:
+            transformers then gives the queries that share keys to the attention of torch as rows
+            of one matrix; without a mask, torch on a processor copies the keys for each of them.
         shares_prefix: whether rows may go on from one common beginning. That leaves a gap between
             it and a padded rest, and windows and ALiBi count columns.
         records: whether its steps can run in buffers that a mask of transformers hides.

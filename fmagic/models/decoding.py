@@ -22,7 +22,7 @@ from fmagic.models.batch import Batch, Prefix, Row
 from fmagic.models.cache import expand, new_cache, tokens_in
 from fmagic.models.detokenize import Detokenizer
 from fmagic.models.graphs import Graphs, record
-from fmagic.models.measures import input_device
+from fmagic.models.measures import READ_ON_CPU, input_device
 from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
 
 if TYPE_CHECKING:
@@ -34,8 +34,6 @@ if TYPE_CHECKING:
 
 MOST_ROWS = 128
 SHORTEST_PREFIX = 16  # tokens; a shorter one costs more to copy than to read
-# Tokens that are read together on a processor: more keep it no busier and fall out of its caches.
-READ_ON_CPU = 2048
 GROUPED_FROM = 256  # columns; below, a mask costs more than it saves
 LIKE_LENGTH = 0.8  # rows of one reading group are at least this share of the longest
 

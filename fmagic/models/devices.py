@@ -58,9 +58,14 @@ class Device:
             return "+".join(map(str, self.parts))
         return f"cuda:{self.index}" if self.type == "cuda" else self.type
 
+    @property
+    def each(self) -> tuple[Device, ...]:
+        """Its parts, or itself alone."""
+        return self.parts or (self,)
+
     def touches(self, other: Device) -> bool:
         """Tell whether both take memory of the same hardware."""
-        return not {*str(self).split("+")}.isdisjoint(str(other).split("+"))
+        return not {*map(str, self.each)}.isdisjoint(map(str, other.each))
 
 
 def joined(parts: Sequence[Device]) -> Device:

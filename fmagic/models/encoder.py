@@ -8,7 +8,7 @@ import torch
 
 from fmagic.errors import ContextLengthError
 from fmagic.models.loaded import Loaded
-from fmagic.models.measures import input_device
+from fmagic.models.measures import READ_ON_CPU, input_device
 from fmagic.models.pooling import Pooling, pool, read_pooling
 
 if TYPE_CHECKING:
@@ -16,8 +16,8 @@ if TYPE_CHECKING:
 
     import numpy as np
 
-# Tokens of one pass. More keeps no processor busier and falls out of its caches.
-BATCH_TOKENS = {"cpu": 2048, "mps": 16384, "cuda": 65536}
+# Tokens of one pass.
+BATCH_TOKENS = {"cpu": READ_ON_CPU, "mps": 16384, "cuda": 65536}
 LEAST_FULL = 0.9  # at most a tenth of a batch is padding
 
 

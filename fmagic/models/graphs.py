@@ -145,7 +145,7 @@ class Graphs:
         self,
         forward: Callable[..., torch.Tensor],
         context_length: int,
-        recorder: Recorder = record,
+        recorder: Recorder,
     ) -> None:
         self._forward = forward
         self._context_length = context_length

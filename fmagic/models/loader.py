@@ -222,7 +222,7 @@ def _load(
         local.revision,
         quant=None if request.quant == quant.AUTO else request.quant,
         dtype=dtype,
-        devices=[str(part) for way in request.ways for part in way.parts or (way,)],
+        devices=[str(part) for way in request.ways for part in way.each],
     )
     census = fit.take_census(empty)
     if lends:

@@ -8,6 +8,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterator
 
 QUANTIZED_LAYERS = ("Linear4bit", "Linear8bitLt")
+# Tokens that are read together on a processor: more keep it no busier and fall out of its caches.
+READ_ON_CPU = 2048
 NO_LIMIT = 10**9  # a tokenizer without a limit says 10**30
 UNBOUNDED = 32_768  # tokens; for models that could go on for ever, such as recurrent ones
 

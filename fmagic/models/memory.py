@@ -27,7 +27,7 @@ class PeakMemory:
     """
 
     def __init__(self, device: Device) -> None:
-        self._cuda = [each for each in device.parts or (device,) if each.type == "cuda"]
+        self._cuda = [each for each in device.each if each.type == "cuda"]
         self._before = psutil.Process().memory_info().rss
         if self._cuda:
             import torch

@@ -42,7 +42,7 @@ def ways(request: str | None) -> list[Device]:
 
 def offloads(device: Device) -> bool:
     """Tell whether a part of a model there would stay in the processor's memory."""
-    return bool(device.parts) and any(part.type == "cpu" for part in device.parts)
+    return any(part.type == "cpu" for part in device.parts)
 
 
 def room(device: Device, fit: Fit) -> dict[int | str, int]:
@@ -82,7 +82,8 @@ def settled(device: Device, module: Any) -> Device:
     """
     if not device.parts:
         return device
-    taken = {f"cuda:{place}" if isinstance(place, int) else str(place) for place in _map(module)}
+    places = set(getattr(module, "hf_device_map", {}).values())
+    taken = {f"cuda:{place}" if isinstance(place, int) else str(place) for place in places}
     if "disk" in taken:
         raise OutOfMemoryError(
             f"Not all layers found room on {device.name}: each goes to one device as a whole. Use "
@@ -103,7 +104,3 @@ def warning(device: Device, module: Any) -> str | None:
         f"each token: expect {LINK / away:.1f} tokens a second at most. --quant nf4 or a smaller "
         "model would be many times faster."
     )
-
-
-def _map(module: Any) -> set[int | str]:
-    return set(getattr(module, "hf_device_map", {}).values())
