@@ -7,7 +7,9 @@ revision changes only when the user asks for another.
 from __future__ import annotations
 
 import re
+import tempfile
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -29,8 +31,9 @@ from fmagic.models.checkpoint import (
     transformer_folder,
 )
 from fmagic.models.download import download
+from fmagic.models.hub_client import small_file
 from fmagic.models.hub_errors import explained, fetch_command, missing, patiently
-from fmagic.models.hub_storage import RemoteFile, must_have_room
+from fmagic.models.hub_storage import Digest, RemoteFile, checked_names, must_have_room
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -42,6 +45,7 @@ DEFAULT_REVISION = "main"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
 CARD = "README.md"
+TOLD_BY = ("config.json", "modules.json")  # what kind of model it is, and how large
 TEXT_ENDINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja", ".spm", ".vocab")
 TINY_FOLDER = Path(__file__).parent / "tiny" / "weights"
 
@@ -69,6 +73,7 @@ def resolve(
     allow_pickle: bool = False,
     with_code: bool = False,
     known: Iterable[str] = (),
+    look: Callable[[Path], None] | None = None,
     progress: Callable[[int, int], None] | None = None,
 ) -> LocalModel:
     """Return where a model is on this disk, fetching it first if it is not there.
@@ -80,6 +85,8 @@ def resolve(
         allow_pickle: fetch pickled weights if there are no others.
         with_code: fetch the repository's Python files as well.
         known: names to suggest when there is no such model.
+        look: called before a model is fetched, with a folder that holds its config.json (and
+            modules.json) alone; what it raises ends the fetching before anything large came.
         progress: called with bytes on disk and bytes in all while a model is fetched; first with
             what an earlier try left.
 
@@ -119,6 +126,7 @@ def resolve(
         with_code=with_code,
         known=known,
         doubted=found is not None,
+        look=look,
         progress=progress,
     )
 
@@ -218,6 +226,7 @@ def _fetch(
     with_code: bool,
     known: Iterable[str],
     doubted: bool,
+    look: Callable[[Path], None] | None,
     progress: Callable[[int, int], None] | None,
 ) -> LocalModel:
     files: list[RemoteFile] = []
@@ -226,6 +235,8 @@ def _fetch(
         names = [file.name for file in listed]
         wanted = set(_needed(name, names, allow_pickle=allow_pickle, with_code=with_code))
         files = [file for file in listed if file.name in wanted]
+        if look is not None:
+            _look_ahead(name, files, commit, look)
         must_have_room(name, files)
         root = download(
             name,
@@ -245,6 +256,25 @@ def _fetch(
         return LocalModel(transformer_folder(root), root, commit)
     # Here, so that it carries nothing of the request, which has the token in it.
     raise failure
+
+
+def _look_ahead(
+    name: str, files: Iterable[RemoteFile], commit: str, look: Callable[[Path], None]
+) -> None:
+    """Show what a model is before its weights come; nothing of it stays on this disk."""
+    small = [file for file in files if file.name.rpartition("/")[2] in TOLD_BY and file.is_checkable]
+    checked_names(name, (file.name for file in small))
+    with tempfile.TemporaryDirectory(prefix="fmagic-look-") as folder:
+        for file in small:
+            content = patiently(partial(small_file, name, file.name, commit, LOOK_UP_SECONDS))
+            digest = Digest(file)
+            digest.add(content)
+            if not digest.is_right():
+                return  # the fetching tries again, and says so if it stays broken
+            path = Path(folder, file.name)
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(content)
+        look(Path(folder))
 
 
 def _listing(name: str, revision: str | None) -> tuple[str, list[RemoteFile]]:

@@ -33,6 +33,26 @@ def must_be_good(response: Any) -> None:
     hf_raise_for_status(response)
 
 
+def small_file(name: str, file: str, commit: str, seconds: float) -> bytes:
+    """Return the content of a small file of a model.
+
+    Args:
+        name: `org/name`.
+        file: with its folders.
+        commit: whose file it is.
+        seconds: to wait for an answer.
+
+    Raises:
+        HfHubHTTPError: the hub refuses it.
+    """
+    from huggingface_hub import get_session, hf_hub_url
+
+    url = hf_hub_url(name, file, revision=commit)
+    response = get_session().get(url, headers=headers(), timeout=seconds)
+    must_be_good(response)
+    return bytes(response.content)
+
+
 def lock(file: Path, seconds: float) -> AbstractContextManager[Any]:
     """Return the client's lock on a file, which raises `TimeoutError` when others hold it longer."""
     from huggingface_hub.utils import WeakFileLock  # type: ignore[attr-defined]  # as above

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import re
 from dataclasses import dataclass
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError, OfflineError
 from fmagic.models.checkpoint import SAFE, SAFE_INDEX, no_weights
-from fmagic.models.hub_client import headers, must_be_good, no_answer, quiet
+from fmagic.models.hub_client import headers, must_be_good, no_answer, quiet, small_file
 from fmagic.models.hub_errors import explained, patiently
 
 if TYPE_CHECKING:
@@ -272,18 +273,11 @@ def _heads(hub: Any, name: str, commit: str, files: Iterable[str]) -> list[Any]:
 
 
 def _config(name: str, commit: str) -> dict[str, Any]:
-    from huggingface_hub import get_session, hf_hub_url
-
-    response = get_session().get(
-        hf_hub_url(name, "config.json", revision=commit),
-        headers=headers(),
-        timeout=ANSWER_SECONDS,
-    )
-    must_be_good(response)
+    said = small_file(name, "config.json", commit, ANSWER_SECONDS)
     try:
-        content = response.json()
+        content = json.loads(said)
     except ValueError:
         content = None
-    if not isinstance(content, dict) or len(response.content) > LONGEST_CONFIG:
+    if not isinstance(content, dict) or len(said) > LONGEST_CONFIG:
         raise ModelError(f"config.json of {name} on the hub is broken. Pick another revision.")
     return content

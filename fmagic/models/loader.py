@@ -10,6 +10,7 @@ from __future__ import annotations
 import dataclasses
 import gc
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -19,7 +20,7 @@ from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
 from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
 from fmagic.models.architecture import Plan, make_plan
 from fmagic.models.catalog import license_for
-from fmagic.models.checkpoint import Weights, find_weights
+from fmagic.models.checkpoint import Weights, find_weights, transformer_folder
 from fmagic.models.devices import detect
 from fmagic.models.hub import resolve
 from fmagic.models.measures import context_length, weight_bytes
@@ -122,6 +123,7 @@ def load(
             allow_pickle=allow_pickle,
             with_code=trust_remote_code,
             known=known_names(models_dir),
+            look=None if trust_remote_code else partial(_must_suit, request, spec.name),
             progress=progress,
         )
         return _load(
@@ -147,6 +149,25 @@ def load(
         raise said from failure
     finally:
         del failure, said
+
+
+def _must_suit(request: _Request, label: str, folder: Path) -> None:
+    """Refuse a model by its config.json: before hours of fetching, not after them.
+
+    Raises:
+        ModelError: it is of no use here, or does not fit.
+    """
+    path = transformer_folder(folder)
+    is_vectors = (folder / "modules.json").is_file()
+    plan = make_plan(path, name=label, trust_remote_code=False, is_vectors=is_vectors)
+    find_place(
+        plan,
+        fit.take_census(skeleton(plan)),
+        ways=request.ways,
+        asked=request.quant,
+        dtype=choose_dtype(request.dtype, request.ways[0]),
+        label=label,
+    )
 
 
 def _with_room(device: Device, replaces: Loaded | None) -> Device:

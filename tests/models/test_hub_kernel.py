@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -103,6 +104,26 @@ def test_a_download_shows_one_bar_that_becomes_one_line(
     assert kernel("%model org/good --revision v1").error is None
     assert len(hub.asked) == before
     assert kernel.value("__import__('os').listdir(__import__('os').environ['HF_HOME'])") == ["hub"]
+
+
+def test_what_cannot_run_here_is_refused_before_its_weights_come(
+    kernel: Kernel, hub: Hub, checkpoints: Checkpoints
+) -> None:
+    folder = checkpoints("llama")
+    config = json.loads((folder / "config.json").read_text("utf-8"))
+    wide = {"hidden_size": 32_768, "intermediate_size": 131_072, "num_hidden_layers": 400}
+    code = {"auto_map": {"AutoModelForCausalLM": "own.Model"}, "model_type": "own"}
+    strange = {"model_type": "from-the-future", "architectures": ["FutureForCausalLM"]}
+    for name, changes, error, words in (
+        ("huge", wide, "OutOfMemoryError", "does not fit on"),
+        ("code", code, "UnsafeModelError", "add --trust-remote-code"),
+        ("strange", strange, "UnsuitableModelError", "pip install -U transformers"),
+    ):
+        changed = {"config.json": json.dumps({**config, **changes}).encode()}
+        hub.add(f"org/{name}", folder, files=changed)
+        fails(kernel, f"%model org/{name}", error, f"org/{name}", words)
+    assert not [each for each in hub.asked if WEIGHTS in each.path]
+    assert "org/huge" not in kernel("%models --cached").text
 
 
 def test_stop_and_again(kernel: Kernel, hub: Hub, checkpoints: Checkpoints) -> None:

@@ -137,10 +137,11 @@ class Hub:
         downloads: int = 10,
     ) -> str:
         """Add a model, or a new commit on its main branch; return the commit."""
-        content = dict(files or {})
+        content: dict[str, bytes] = {}
         if folder is not None:
             paths = sorted(each for each in folder.rglob("*") if each.is_file())
-            content |= {each.relative_to(folder).as_posix(): each.read_bytes() for each in paths}
+            content = {each.relative_to(folder).as_posix(): each.read_bytes() for each in paths}
+        content |= files or {}
         old = self.repositories.get(name)
         count = len(old.commits) if old else 0
         commit = hashlib.sha1(f"{name} {count}".encode(), usedforsecurity=False).hexdigest()
