@@ -1,12 +1,13 @@
 """The state of the picker: what is shown, what is picked, how far its loading is.
 
 It knows nothing of widgets. Whoever shows it observes its traits; loading runs in a thread of its
-own, so that the kernel hears Cancel meanwhile.
+own, so that the kernel hears Cancel meanwhile, and so does whatever asks the hub.
 """
 
 from __future__ import annotations
 
 import threading
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from traitlets import Bool, Enum, HasTraits, Int, List, Unicode, observe
@@ -26,6 +27,19 @@ AUTO = "auto"
 CANCELLED = "Cancelled. What was fetched is kept; Load goes on from there."
 
 
+@dataclass(frozen=True, slots=True)
+class Hub:
+    """What the picker asks the hub.
+
+    Attributes:
+        search: returns what the hub's search finds.
+        measure: returns a model that it found with what that takes in full.
+    """
+
+    search: Callable[[Wanted], list[Choice]]
+    measure: Callable[[Choice], Choice]
+
+
 class Picking(HasTraits):
     """What the picker shows and does.
 
@@ -35,6 +49,8 @@ class Picking(HasTraits):
         license: class of the licences to show, empty for all.
         max_size: of the models to show, such as `3B`; empty for all.
         fits: whether to show only what fits.
+        on_hub: whether the hub is searched for the query too.
+        hub_said: what became of that.
         found: the models that are shown, best first.
         name: of the model that is picked, empty if none is.
         method: of quantization that is picked.
@@ -47,6 +63,7 @@ class Picking(HasTraits):
     Args:
         search: returns the models that are wanted.
         load: loads a model by its name with a quantization, under somebody's eyes.
+        hub: that is searched if the user wishes.
     """
 
     query = Unicode()
@@ -54,6 +71,8 @@ class Picking(HasTraits):
     license = Unicode()
     max_size = Unicode()
     fits = Bool(default_value=True)
+    on_hub = Bool(default_value=False)
+    hub_said = Unicode()
     found: List[Choice] = List()
     name = Unicode()
     method = Unicode(AUTO)
@@ -67,9 +86,14 @@ class Picking(HasTraits):
         self,
         search: Callable[[Wanted], list[Choice]],
         load: Callable[[str, str, Watch], object],
+        hub: Hub,
     ) -> None:
         super().__init__()
-        self._search, self._load = search, load
+        self._search, self._load, self._hub = search, load, hub
+        self._here: list[Choice] = []
+        self._there: dict[str, Choice] = {}
+        self._wanted = Wanted()
+        self._asker: threading.Thread | None = None
         self._worker: threading.Thread | None = None
         self._cancelled = threading.Event()
         self.refresh()
@@ -91,25 +115,77 @@ class Picking(HasTraits):
         """Whether what is picked can be loaded now."""
         return self.phase != "loading" and self.picked is not None and self.picked.runs
 
-    @observe("query", "task", "license", "max_size", "fits")
+    @observe("query", "task", "license", "max_size", "fits", "on_hub")
     def refresh(self, _: Any = None) -> None:
         """Search again; what is picked stays so if it is still shown."""
-        wanted = Wanted(
+        self._wanted = Wanted(
             query=self.query.strip(),
             task=self.task or None,
             license=self.license or None,
             fits=self.fits,
             max_size=self.max_size or None,
         )
-        self.found = self._search(wanted)
+        self._here, self._there, self.hub_said = self._search(self._wanted), {}, ""
+        self._show_found()
         if self.picked is None:
             self.name = ""
+        if self.on_hub:
+            self._ask_hub(self._wanted)
+
+    def _show_found(self) -> None:
+        names = {each.name.lower() for each in self._here}
+        others = [each for each in self._there.values() if each.name.lower() not in names]
+        self.found = [*self._here, *others]
+
+    def _ask_hub(self, wanted: Wanted) -> None:
+        if not wanted.query:
+            self.hub_said = "Write a part of a name; the hub is searched for it."
+            return
+
+        def ask() -> str:
+            found = self._hub.search(wanted)
+            if wanted is self._wanted:
+                self._there = {each.name: each for each in found}
+            return "" if found else f"The hub finds nothing more for {wanted.query!r}."
+
+        self._ask(ask, f"Searching the hub for {wanted.query!r} …", wanted)
+
+    def _ask(self, ask: Callable[[], str], said: str, wanted: Wanted) -> None:
+        """Ask the hub something; what it says counts if nothing else is wanted meanwhile."""
+
+        def work() -> None:
+            try:
+                said = ask()
+            except FmagicError as error:
+                said = str(error)
+            except Exception as error:  # noqa: BLE001 - as in `_work`: it is shown
+                said = f"{type(error).__name__}: {error}"
+            if wanted is self._wanted:
+                self.hub_said = said
+                self._show_found()
+
+        self.hub_said = said
+        self._asker = threading.Thread(target=work, name="fmagic-picker-hub", daemon=True)
+        self._asker.start()
 
     @observe("name")
     def _other_model(self, _: Any) -> None:
         self.method = AUTO
         if self.phase != "loading":
             self.phase, self.message = "idle", ""
+        picked = self._there.get(self.name)
+        # Of what the search finds only the number of weights is known.
+        if picked is not None and picked.fits and not picked.context:
+            self._measure(picked)
+
+    def _measure(self, choice: Choice) -> None:
+        def ask() -> str:
+            measured = self._hub.measure(choice)
+            if choice.name in self._there:
+                self._there[choice.name] = measured
+            return ""
+
+        self._ask(ask, f"Reading the sizes of {choice.name} …", self._wanted)
 
     def load(self) -> None:
         """Begin to load what is picked; does nothing if that is not possible now."""
@@ -135,9 +211,10 @@ class Picking(HasTraits):
             self.message = "Stopping …"
 
     def wait(self, seconds: float | None = None) -> None:
-        """Return when the loading is over, or after some seconds."""
-        if self._worker is not None:
-            self._worker.join(seconds)
+        """Return when loading and asking are over, or after some seconds for each."""
+        for thread in (self._asker, self._worker):
+            if thread is not None:
+                thread.join(seconds)
 
     def _work(self, name: str, method: str, magic: str) -> None:
         try:

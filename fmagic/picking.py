@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
     from fmagic.models.choices import Choice, Wanted
+    from fmagic.models.fit import Fit
     from fmagic.models.loaded import Loaded
     from fmagic.shelf import Shelf
 
@@ -30,16 +31,15 @@ def models_view(shelf: Shelf, wanted: Wanted, *, hub: bool = False) -> View:
         wanted: which models to show.
         hub: search the hub as well.
     """
-    from fmagic.models.choices import choices, of_hub
+    from fmagic.models.choices import choices
+    from fmagic.models.choices_hub import of_hub
     from fmagic.models.copies import listing
     from fmagic.models.devices import detect
 
     device = detect(shelf.settings.device)
     found = choices(Path(shelf.settings.models_dir), device, wanted)
     if hub:
-        names = {each.name.lower() for each in found}
-        searched = of_hub(wanted.query, device, wanted)
-        found += [each for each in searched if each.name.lower() not in names]
+        found += of_hub(device, wanted, without=[each.name for each in found])
     loaded = {str(model.spec): name for name, model in shelf.by_name.items()}
     listed = {each.name for each in found}
     others = [
@@ -54,12 +54,16 @@ def models_view(shelf: Shelf, wanted: Wanted, *, hub: bool = False) -> View:
     kept: Counter[str] = Counter()
     for copy in listing(Path(shelf.settings.cache_dir)):
         kept[copy.name] += copy.bytes
-    rows = list(_rows(found, loaded, kept))
-    columns: tuple[str, ...] = COLUMNS
+    rows = list(_rows(found, loaded, kept, wanted.tune))
+    columns = tuple(
+        f"to tune ({wanted.tune})" if wanted.tune and name == "memory" else name for name in COLUMNS
+    )
     if wanted.task:  # the same in each row
-        columns = tuple(name for name in COLUMNS if name != "task")
+        columns = tuple(name for name in columns if name != "task")
         rows = [(row[0], *row[2:]) for row in rows]
     free = f"{size(device.free_bytes)} of {size(device.total_bytes)} are free on {device.name}."
+    if wanted.tune:
+        free += f" Tuning is reckoned with {rows_said()}; shorter rows or fewer take less."
     block = Stack([Text(free, tone="muted"), Table(columns, rows, total=len(rows))])
     return View(block, found)
 
@@ -86,7 +90,7 @@ def _loaded(model: Loaded) -> Choice:
 
 
 def _rows(
-    found: Sequence[Choice], loaded: Mapping[str, str], kept: Mapping[str, int]
+    found: Sequence[Choice], loaded: Mapping[str, str], kept: Mapping[str, int], tune: str | None
 ) -> Iterator[tuple[object, ...]]:
     for each in found:
         where = f"loaded as {loaded[each.name]}" if each.name in loaded else each.where
@@ -100,11 +104,26 @@ def _rows(
             each.name,
             each.task,
             count_said(each.parameters),
-            each.brief,
+            tuning_said(each.tunings[tune]) if tune else each.brief,
             each.license.id if each.license.kind == "open" else each.license.said,
             where,
             each.good_at,
         )
+
+
+def rows_said() -> str:
+    """Return which rows the estimates of tuning are about."""
+    from fmagic.models.fit import Training
+
+    assumed = Training()
+    return f"{assumed.batch} rows of {assumed.tokens} tokens at once"
+
+
+def tuning_said(fit: Fit) -> str:
+    """Return what a tuning takes, for people."""
+    if not fit.fits:
+        return f"{fit.said}, does not fit"
+    return fit.said if fit.is_comfortable else f"{fit.said}, which is tight"
 
 
 def count_said(parameters: int) -> str:

@@ -328,6 +328,7 @@ class Session(Logbook):
         fits: bool = False,
         cached: bool = False,
         max_size: str | None = None,
+        tune: str | None = None,
         hub: bool = False,
     ) -> View:
         """Show what can be picked: what fits first, then what is on this disk, then by size.
@@ -339,7 +340,9 @@ class Session(Logbook):
             fits: only what fits into the memory that is free.
             cached: only what is on this disk.
             max_size: `3B` or `500M` parameters at most, or `5GB` of memory.
-            hub: search the Hugging Face Hub for `query` as well.
+            tune: `lora`, `qlora` or `full`: only what can be tuned so; the memory is that of tuning.
+            hub: search the Hugging Face Hub for `query` as well; if it is a model's name, the heads
+                of its files are read for what it takes.
 
         Returns:
             A display whose `.data` is a list of `models.choices.Choice`.
@@ -350,7 +353,8 @@ class Session(Logbook):
         """
         from fmagic.models.choices import Wanted
 
-        return models_view(self, Wanted(query, task, license, fits, cached, max_size), hub=hub)
+        wanted = Wanted(query, task, license, fits, cached, max_size, tune)
+        return models_view(self, wanted, hub=hub)
 
     def pick(self) -> None:
         """Show the picker: models with filters and fit, and a button that loads one.
@@ -359,17 +363,24 @@ class Session(Logbook):
             OptionError: this is no notebook, or ipywidgets is not installed.
         """
         from fmagic.models.choices import choices
+        from fmagic.models.choices_hub import measured, of_hub
         from fmagic.models.devices import detect
-        from fmagic.picker import Picking
+        from fmagic.picker import Hub, Picking
 
         def search(wanted: Wanted) -> list[Choice]:
             device = detect(self.settings.device)
             return choices(Path(self.settings.models_dir), device, wanted)
 
+        def search_hub(wanted: Wanted) -> list[Choice]:
+            return of_hub(detect(self.settings.device), wanted)
+
+        def measure(choice: Choice) -> Choice:
+            return measured(choice, detect(self.settings.device))
+
         def load(name: str, method: str, watch: Watch) -> None:
             self.load(name, quant=method, watch=watch)
 
-        if not self.front.pick(Picking(search, load)):
+        if not self.front.pick(Picking(search, load, Hub(search_hub, measure))):
             raise OptionError(
                 "The picker is a widget: it needs a notebook and ipywidgets (pip install "
                 "ipywidgets). `%models` lists the same, and `%model NAME` loads."

@@ -8,10 +8,10 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from fmagic.errors import ModelNotFoundError
+from fmagic.errors import ModelNotFoundError, OfflineError
 from fmagic.models.choices import Wanted
 from fmagic.operations.events import Advanced, Started
-from fmagic.picker import CANCELLED, Picking
+from fmagic.picker import CANCELLED, Hub, Picking
 from fmagic.session import Session
 from fmagic.settings import Fmagic
 from tests.models.test_choices import choice
@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from fmagic.models.choices import Choice
 
 ALL = [choice(1), dataclasses.replace(choice(9, 7, 5), name="org/other")]
+FOUND = dataclasses.replace(choice(2), name="org/found", context=0)
+NO_HUB = Hub(lambda _: pytest.fail("the hub was asked"), lambda _: pytest.fail("as above"))
 
 
 class Asked:
@@ -47,7 +49,7 @@ class Asked:
 
 def test_filters_ask_anew() -> None:
     asked = Asked()
-    state = Picking(asked.search, asked.load)
+    state = Picking(asked.search, asked.load, NO_HUB)
     assert asked.wanted == [Wanted(fits=True)]
     state.query, state.task, state.license = " qwen ", "embedding", "open"
     state.max_size, state.fits = "3B", False
@@ -56,7 +58,7 @@ def test_filters_ask_anew() -> None:
 
 def test_what_is_no_longer_shown_is_no_longer_picked() -> None:
     asked = Asked()
-    state = Picking(asked.search, asked.load)
+    state = Picking(asked.search, asked.load, NO_HUB)
     state.name = "org/model"
     assert state.picked is ALL[0]
     asked.found = []
@@ -69,7 +71,7 @@ def test_what_is_no_longer_shown_is_no_longer_picked() -> None:
 
 def test_loading_leaves_the_line_that_does_the_same() -> None:
     asked = Asked()
-    state = Picking(asked.search, asked.load)
+    state = Picking(asked.search, asked.load, NO_HUB)
     state.name = "org/model"
     assert state.magic == "%model org/model"
     state.method = "nf4"
@@ -84,7 +86,7 @@ def test_loading_leaves_the_line_that_does_the_same() -> None:
 def test_a_failure_is_told_and_the_next_try_works(error: Exception) -> None:
     asked = Asked()
     asked.error = error
-    state = Picking(asked.search, asked.load)
+    state = Picking(asked.search, asked.load, NO_HUB)
     state.name = "org/model"
     state.load()
     state.wait(30)
@@ -107,7 +109,7 @@ def test_cancel_ends_a_download_at_its_next_step() -> None:
         watch.event(Advanced(50))
         pytest.fail("it went on")
 
-    state = Picking(Asked().search, load)
+    state = Picking(Asked().search, load, NO_HUB)
     state.name = "org/model"
     state.load()
     assert begun.wait(30)
@@ -119,11 +121,70 @@ def test_cancel_ends_a_download_at_its_next_step() -> None:
     assert state.can_load
 
 
+def test_the_hub_is_searched_on_demand_and_what_is_picked_there_is_measured() -> None:
+    asked: list[Wanted] = []
+    measured = dataclasses.replace(FOUND, context=512, tunings={"lora": FOUND.fits["none"]})
+
+    def search(wanted: Wanted) -> list[Choice]:
+        asked.append(wanted)
+        return [dataclasses.replace(FOUND, name="Org/Model"), FOUND]  # the first is here too
+
+    state = Picking(Asked().search, Asked().load, Hub(search, lambda _: measured))
+    state.query = "found"
+    assert asked == []
+    state.on_hub = True
+    state.wait(30)
+    assert asked == [Wanted("found", fits=True)]
+    assert (state.found, state.hub_said) == ([*ALL, FOUND], "")
+    state.name = "org/found"
+    state.wait(30)
+    assert state.picked is measured
+    assert state.can_load
+    state.query = ""
+    assert state.found == ALL
+    assert "Write a part of a name" in state.hub_said
+    assert len(asked) == 1
+
+
+def test_a_hub_that_does_not_answer_is_told_and_the_list_stays() -> None:
+    def search(_: Wanted) -> list[Choice]:
+        raise OfflineError("The hub cannot be asked.")
+
+    state = Picking(Asked().search, Asked().load, Hub(search, lambda each: each))
+    state.on_hub = True
+    state.query = "found"
+    state.wait(30)
+    assert (state.found, state.hub_said) == (ALL, "The hub cannot be asked.")
+
+
+def test_a_late_answer_of_the_hub_does_not_count() -> None:
+    begun, later = threading.Event(), threading.Event()
+
+    def search(wanted: Wanted) -> list[Choice]:
+        if wanted.query == "slow":
+            begun.set()
+            assert later.wait(30)
+        return [FOUND] if wanted.query == "slow" else []
+
+    state = Picking(Asked().search, Asked().load, Hub(search, lambda each: each))
+    state.on_hub = True
+    state.query = "slow"
+    slow = state._asker
+    assert begun.wait(30)
+    state.query = "else"
+    later.set()
+    assert slow is not None
+    slow.join(30)
+    state.wait(30)
+    assert state.found == ALL
+    assert state.hub_said == "The hub finds nothing more for 'else'."
+
+
 def test_the_view_follows_the_state() -> None:
     from fmagic.widgets.picker import Picker
 
     asked = Asked()
-    state = Picking(asked.search, asked.load)
+    state = Picking(asked.search, asked.load, NO_HUB)
     view = Picker(state)
     assert len(view._box.children) == 2
     assert view._load.disabled
@@ -142,13 +203,15 @@ def test_the_view_follows_the_state() -> None:
     state.query = "else"
     assert view._box.children == ()
     assert "No model is like that" in view._more.value
+    state.hub_said = "Searching"
+    assert "Widen the filters. Searching" in view._more.value
 
 
 def test_a_row_never_stands_for_another_model() -> None:
     from fmagic.widgets.picker import Picker
 
     asked = Asked()
-    state = Picking(asked.search, asked.load)
+    state = Picking(asked.search, asked.load, NO_HUB)
     view = Picker(state)
     second = view._box.children[1]
     asked.found = [ALL[1]]
@@ -162,7 +225,7 @@ def test_hostile_names_are_escaped() -> None:
     from fmagic.widgets.picker import Picker
 
     bad = dataclasses.replace(ALL[0], name="<script>x</script>", good_at="<img src=x>")
-    state = Picking(Asked([bad]).search, Asked().load)
+    state = Picking(Asked([bad]).search, Asked().load, NO_HUB)
     view = Picker(state)
     state.name = bad.name
     assert "<script>" not in view._about.value

@@ -26,6 +26,9 @@ def arguments() -> Arguments:
     add("--license", metavar="CLASS", help="open, restricted, commercial, or a licence's name")
     add("--fits", action="store_true", help="only what fits into the memory that is free")
     add("--cached", action="store_true", help="only what is on this disk")
+    add(
+        "--tune", metavar="METHOD", help="lora, qlora or full: what can be tuned so, and its memory"
+    )
     add("--hub", action="store_true", help="search the Hugging Face Hub as well")
     add("--max-size", metavar="SIZE", help="3B or 500M parameters at most, or 5GB of memory")
     return parser
@@ -33,5 +36,5 @@ def arguments() -> Arguments:
 
 def run(call: Call) -> object:
     """List the models."""
-    names = ("query", "task", "license", "fits", "cached", "max_size", "hub")
+    names = ("query", "task", "license", "fits", "cached", "max_size", "tune", "hub")
     return call.session.models(**options(call.values, names))

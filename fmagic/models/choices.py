@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import dataclasses
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import TYPE_CHECKING
 
 from fmagic.errors import OptionError, did_you_mean
@@ -13,9 +13,8 @@ from fmagic.models.catalog import listing
 from fmagic.models.devices import parse_bytes
 from fmagic.models.fit import Census, Fit, Training, estimate
 from fmagic.models.known import TASKS, find, known_models
-from fmagic.models.licenses import KINDS, classify
+from fmagic.models.licenses import KINDS
 from fmagic.models.precision import BYTES, choose_dtype
-from fmagic.models.shape import Shape
 from fmagic.models.sizing import local_size
 
 if TYPE_CHECKING:
@@ -26,21 +25,13 @@ if TYPE_CHECKING:
     from fmagic.models.devices import Device
     from fmagic.models.known import KnownModel
     from fmagic.models.licenses import License
+    from fmagic.models.shape import Shape
 
 PLAIN = "none"  # the method that quantizes nothing
+TUNED_ON = {"lora": PLAIN, "qlora": "nf4", "full": PLAIN}  # ways of tuning, and of their weights
 CONTEXT = 2048  # tokens of prompt and answer together, for which the fit is worked out
 WRITES = ("text-generation", "seq2seq")
 RUNS = (*WRITES, "embedding")  # tasks that fmagic runs
-# The hub's names of tasks that are called otherwise here.
-HUB_TASKS = {
-    "feature-extraction": "embedding",
-    "sentence-similarity": "embedding",
-    "text2text-generation": "seq2seq",
-    "translation": "seq2seq",
-    "summarization": "seq2seq",
-    "zero-shot-image-classification": "image-text-embedding",
-    "text-to-image": "image-generation",
-}
 _PARAMETERS = re.compile(r"(\d+(?:\.\d+)?)\s*([bm])", re.IGNORECASE)
 _MILLION, _BILLION = 10**6, 10**9
 
@@ -63,6 +54,7 @@ class Choice:
         fits: what it takes with each quantization that works on this device; empty if unknown.
         best: name of the quantization that `--quant auto` takes.
         reason: why that one.
+        tunings: what tuning it takes with each method that works on this device.
     """
 
     name: str
@@ -78,6 +70,7 @@ class Choice:
     fits: Mapping[str, Fit]
     best: str
     reason: str
+    tunings: Mapping[str, Fit] = field(default_factory=dict)
 
     @property
     def runs(self) -> bool:
@@ -93,6 +86,10 @@ class Choice:
     def fit(self) -> Fit | None:
         """What it takes with the quantization that is best; `None` if that is unknown."""
         return self.fits.get(self.best)
+
+    def needed(self, tune: str | None) -> Fit | None:
+        """Return what it takes to answer, or to be tuned with a method; `None` if unknown."""
+        return self.tunings.get(tune) if tune else self.fit
 
     @property
     def advice(self) -> str:
@@ -134,9 +131,11 @@ class Wanted:
         fits: only what fits into the memory that is free.
         cached: only what is on this disk.
         max_size: `3B` or `500M` parameters, or `5GB` of memory.
+        tune: `lora`, `qlora` or `full`: only what can be tuned so, and `fits`, `max_size` and the
+            order are about that.
 
     Raises:
-        OptionError: no such task or class, or `max_size` is no size.
+        OptionError: no such task, class or method, or `max_size` is no size.
     """
 
     query: str = ""
@@ -145,6 +144,7 @@ class Wanted:
     fits: bool = False
     cached: bool = False
     max_size: str | None = None
+    tune: str | None = None
 
     def __post_init__(self) -> None:
         if self.task is not None and self.task not in TASKS:
@@ -161,19 +161,33 @@ class Wanted:
                 )
         if self.max_size is not None:
             largest(self.max_size)
+        if self.tune is not None and self.tune not in TUNED_ON:
+            raise OptionError(
+                f"There is no method {self.tune!r} of tuning."
+                f"{did_you_mean(self.tune, TUNED_ON)} It is one of {', '.join(TUNED_ON)}."
+            )
 
     def takes(self, choice: Choice) -> bool:
         """Tell whether a model is to be shown."""
         words = f"{choice.name} {choice.good_at}".lower()
         asked = self.license and self.license.lower()
+        needed = choice.needed(self.tune)
         return (
             self.query.lower() in words
             and self.task in (None, choice.task)
             and asked in (None, choice.license.kind, choice.license.id.lower())
-            and (not self.fits or (choice.fit is not None and choice.fit.fits))
+            and (self.tune is None or needed is not None)
+            and (not self.fits or (needed is not None and needed.fits))
             and (not self.cached or choice.is_here)
-            and (self.max_size is None or _is_within(choice, self.max_size))
+            and (self.max_size is None or self._is_within(choice, self.max_size))
         )
+
+    def _is_within(self, choice: Choice, size: str) -> bool:
+        what, bound = largest(size)
+        if what == "parameters":
+            return 0 < choice.parameters <= bound
+        fits = [choice.tunings[self.tune]] if self.tune else choice.fits.values()
+        return any(each.total <= bound for each in fits)
 
 
 def method_said(name: str) -> str:
@@ -195,13 +209,6 @@ def largest(text: str) -> tuple[str, float]:
         raise OptionError(
             f"{text!r} is no size. Write 3B or 500M for parameters, or 5GB for memory."
         ) from None
-
-
-def _is_within(choice: Choice, text: str) -> bool:
-    what, bound = largest(text)
-    if what == "parameters":
-        return 0 < choice.parameters <= bound
-    return any(each.total <= bound for each in choice.fits.values())
 
 
 class Sizer:
@@ -267,17 +274,22 @@ class Sizer:
             return {}, "", ""
         return self.fits(census, shape, writes=task != "embedding")
 
-    def tuning(self, known: KnownModel, method: str = "lora") -> Fit | None:
-        """Return what tuning a model of the curated list takes, `None` if it writes no text.
+    def tunings(self, task: str, census: Census | None, shape: Shape | None) -> dict[str, Fit]:
+        """Return what tuning a model takes with each method; nothing if it writes no text.
 
         Args:
-            known: the model.
-            method: `lora`, `qlora` or `full`.
+            task: of the model.
+            census: its weights, if they are known.
+            shape: of its architecture, if that is known.
         """
-        base = self._methods.get("nf4" if method == "qlora" else "none")
-        if known.shape is None or known.task not in WRITES or base is None:
-            return None
-        return self.fit(known.census, known.shape, base, writes=True, training=Training(method))
+        if census is None or shape is None or not shape.layers or task not in WRITES:
+            return {}
+        return {
+            way: self.fit(census, shape, base, writes=True, training=Training(way))
+            for way, method in TUNED_ON.items()
+            if (base := self._methods.get(method)) is not None
+            and (census.linear or base.bytes_per_parameter is None)
+        }
 
 
 def choices(models_dir: Path, device: Device, wanted: Wanted | None = None) -> list[Choice]:
@@ -295,15 +307,17 @@ def choices(models_dir: Path, device: Device, wanted: Wanted | None = None) -> l
     by_name = {entry.name: entry for entry in entries}
     here = [_of_disk(entry, by_name.get(entry.base or ""), sizer) for entry in entries]
     names = {each.name.lower() for each in here}
-    to_fetch = [_of_list(each, sizer) for each in known_models() if each.name.lower() not in names]
-    return sorted((each for each in [*here, *to_fetch] if wanted.takes(each)), key=_rank)
+    to_fetch = [of_list(each, sizer) for each in known_models() if each.name.lower() not in names]
+    found = [each for each in [*here, *to_fetch] if wanted.takes(each)]
+    return sorted(found, key=partial(_rank, tune=wanted.tune))
 
 
 _GOOD_AT = {"tiny": "first cells and lessons without a network; its few tasks and nothing else"}
 
 
-def _rank(choice: Choice) -> tuple[object, ...]:
-    fits = choice.fit is not None and choice.fit.fits
+def _rank(choice: Choice, *, tune: str | None) -> tuple[object, ...]:
+    needed = choice.needed(tune)
+    fits = needed is not None and needed.fits
     return (
         not choice.runs,
         not fits,
@@ -316,7 +330,7 @@ def _rank(choice: Choice) -> tuple[object, ...]:
 def _of_disk(entry: Entry, base: Entry | None, sizer: Sizer) -> Choice:
     known = find(entry.name) if entry.source == "hub" else None
     if known is not None:
-        return _of_list(known, sizer, entry)
+        return of_list(known, sizer, entry)
     # An adapter takes what its base takes, and a little more.
     whole = entry if base is None or entry.architecture else base
     sizes = local_size(whole.path)
@@ -336,10 +350,19 @@ def _of_disk(entry: Entry, base: Entry | None, sizer: Sizer) -> Choice:
         fits=fits,
         best=best,
         reason=reason,
+        # An adapter cannot be tuned on: a new one starts from its base.
+        tunings=sizer.tunings(task, *(sizes or (None, None))) if whole is entry else {},
     )
 
 
-def _of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Choice:
+def of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Choice:
+    """Return a model of the curated list as a choice.
+
+    Args:
+        known: the model.
+        sizer: of the device where it would run.
+        entry: of this disk, if the model is there.
+    """
     fits, best, reason = sizer.of_task(known.task, known.census, known.shape)
     stored = known.stored_bytes or 2 * known.parameters
     return Choice(
@@ -356,46 +379,8 @@ def _of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Cho
         fits=fits,
         best=best,
         reason=reason,
+        tunings=sizer.tunings(known.task, known.census, known.shape),
     )
-
-
-def of_hub(query: str, device: Device, wanted: Wanted) -> list[Choice]:
-    """Return what the hub's own search finds; their fit counts weights alone.
-
-    Raises:
-        OfflineError: the network is off or does not answer.
-        DownloadError: the hub has a fault or gets too many requests.
-    """
-    from fmagic.models.hub_search import search
-
-    sizer = Sizer(device)
-    unknown = Shape(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
-    found = []
-    for each in search(query):
-        if (known := find(each.name)) is not None:
-            found.append(_of_list(known, sizer))
-            continue
-        task = HUB_TASKS.get(each.task or "", each.task or "")
-        census = Census(each.parameters, 0, 0) if each.parameters else None
-        fits, best, reason = sizer.of_task(task, census, unknown)
-        found.append(
-            Choice(
-                name=each.name,
-                task=task,
-                license=classify(each.licence),
-                parameters=each.parameters or 0,
-                context=0,
-                good_at=f"{each.downloads:,} downloads a month",
-                where="to fetch",
-                disk_bytes=each.bytes or 0,
-                gated=each.gated,
-                source=f"https://huggingface.co/{each.name}",
-                fits=fits,
-                best=best,
-                reason=reason,
-            )
-        )
-    return [each for each in found if dataclasses.replace(wanted, query="").takes(each)]
 
 
 def _task_of(architecture: str | None) -> str:

@@ -262,7 +262,9 @@ def _look_ahead(
     name: str, files: Iterable[RemoteFile], commit: str, look: Callable[[Path], None]
 ) -> None:
     """Show what a model is before its weights come; nothing of it stays on this disk."""
-    small = [file for file in files if file.name.rpartition("/")[2] in TOLD_BY and file.is_checkable]
+    small = [
+        file for file in files if file.name.rpartition("/")[2] in TOLD_BY and file.is_checkable
+    ]
     checked_names(name, (file.name for file in small))
     with tempfile.TemporaryDirectory(prefix="fmagic-look-") as folder:
         for file in small:

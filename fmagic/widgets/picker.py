@@ -9,7 +9,7 @@ import ipywidgets as widgets
 from fmagic.models.choices import method_said
 from fmagic.models.known import TASKS
 from fmagic.models.licenses import KINDS
-from fmagic.picking import count_said
+from fmagic.picking import count_said, rows_said, tuning_said
 from fmagic.views import Card, Gauge, KeyValue, Stack, Text, bundle, size
 
 if TYPE_CHECKING:
@@ -41,7 +41,7 @@ class Picker:
             [*self._filters(), self._list(), self._details(), self._actions()],
             layout=widgets.Layout(max_width="860px"),
         )
-        state.observe(lambda _: self._show_list(), "found")
+        state.observe(lambda _: self._show_list(), ["found", "hub_said"])
         state.observe(lambda _: self._show_details(), ["name", "found", "method"])
         state.observe(lambda _: self._show_state(), ["phase", "message", "done", "total", "name"])
         state.observe(lambda _: self._leave_line(), "line")
@@ -72,12 +72,15 @@ class Picker:
             (widgets.Dropdown(options=licences, layout=small), "license"),
             (widgets.Dropdown(options=SIZES, layout=small), "max_size"),
         )
-        fits = widgets.Checkbox(description="only what fits", indent=False)
-        for widget, trait in (*pairs, (fits, "fits")):
+        narrow = {"indent": False, "layout": widgets.Layout(width="130px")}
+        fits = widgets.Checkbox(description="only what fits", **narrow)
+        on_hub = widgets.Checkbox(description="search the hub", **narrow)
+        for widget, trait in (*pairs, (fits, "fits"), (on_hub, "on_hub")):
             widget.value = getattr(state, trait)
             widgets.link((state, trait), (widget, "value"))
         yield widgets.HBox(
-            [*(widget for widget, _ in pairs), fits], layout=widgets.Layout(flex_flow="row wrap")
+            [*(widget for widget, _ in pairs), fits, on_hub],
+            layout=widgets.Layout(flex_flow="row wrap"),
         )
 
     def _list(self) -> widgets.Widget:
@@ -118,13 +121,14 @@ class Picker:
             self._rows[choice.name].show(choice)
             shown.append(self._rows[choice.name].root)
         self._box.children = shown
+        notes = []
         if not found:
-            note = "No model is like that. Widen the filters."
+            notes.append("No model is like that. Widen the filters.")
         elif len(found) > ROWS:
-            note = f"The first {ROWS} of {len(found)} models. The filters find others."
-        else:
-            note = ""
-        self._more.value = Text(note, tone="muted").html() if note else ""
+            notes.append(f"The first {ROWS} of {len(found)} models. The filters find others.")
+        if self._state.hub_said:
+            notes.append(self._state.hub_said)
+        self._more.value = Text(" ".join(notes), tone="muted").html() if notes else ""
 
     def _show_details(self) -> None:
         picked = self._state.picked
@@ -227,12 +231,13 @@ def _about(choice: Choice | None) -> Block:
     if choice is None:
         return Text("Click a model to see its licence, what it takes, and why.", tone="muted")
     pairs: list[tuple[str, object]] = [
-        ("good at", choice.good_at),
+        ("about", choice.good_at),
         ("licence", choice.license.said),
         ("terms", choice.license.url),
         ("reads", f"{choice.context:,} tokens" if choice.context else ""),
         ("to fetch" if not choice.is_here else "on disk", size(choice.disk_bytes)),
         ("memory", _parts(choice.fit)),
+        ("to tune", _tunings(choice)),
         ("why", f"{method_said(choice.best)}: {choice.reason}" if choice.reason else ""),
         ("source", choice.source),
     ]
@@ -242,6 +247,11 @@ def _about(choice: Choice | None) -> Block:
             Text("Its makers ask for consent on the hub first; then `hf auth login`.", tone="bad")
         )
     return Card(choice.name, blocks)
+
+
+def _tunings(choice: Choice) -> str:
+    said = "; ".join(f"{way} {tuning_said(fit)}" for way, fit in choice.tunings.items())
+    return f"{said} ({rows_said()})" if said else ""
 
 
 def _parts(fit: Fit | None) -> str:

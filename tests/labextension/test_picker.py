@@ -6,9 +6,12 @@ from typing import TYPE_CHECKING
 
 from playwright.sync_api import expect
 
+from tests.support.hub import Hub
+
 if TYPE_CHECKING:
     from playwright.sync_api import Locator
 
+    from tests.support.checkpoints import Checkpoints
     from tests.support.lab import Lab
 
 PICK = "%load_ext fmagic\n%pick"
@@ -61,6 +64,25 @@ def test_filters_narrow_the_list_and_say_why_a_model_does_not_fit(lab: Lab) -> N
     lab.page.keyboard.press("Enter")
     expect(area).to_contain_text("No model is like that.")
     lab.theme("JupyterLab Light")
+
+
+def test_a_model_of_the_hub_is_found_measured_and_loaded(
+    lab: Lab, checkpoints: Checkpoints
+) -> None:
+    with Hub() as hub:
+        hub.add("org/small-llama", checkpoints("llama"), licence="mit")
+        known = {"HF_ENDPOINT": hub.url, "HF_HUB_OFFLINE": "0", "HF_HOME": "hub-home"}
+        lab.open_cells("hub", f"import os\nos.environ.update({known})\n{PICK}")
+        lab.run_all()
+        area = lab.page.locator(".jp-Cell").first.locator(".jp-OutputArea")
+        area.get_by_placeholder("name, or what it should be good at").fill("small-llama")
+        area.get_by_label("search the hub").click()
+        area.get_by_role("button", name="org/small-llama").click()
+        expect(area).to_contain_text("mit (open)")
+        expect(area).to_contain_text("qlora")
+        lab.shot("picker-hub")
+        area.get_by_role("button", name="Load", exact=True).click()
+        expect(area).to_contain_text("org/small-llama is loaded and current.")
 
 
 def test_a_failed_loading_says_why_and_the_picker_goes_on(lab: Lab) -> None:

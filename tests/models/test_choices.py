@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fmagic.errors import OptionError
-from fmagic.models.choices import Choice, Sizer, Wanted, choices, largest, of_hub
+from fmagic.models.choices import Choice, Sizer, Wanted, choices, largest
 from fmagic.models.devices import Device
 from fmagic.models.fit import Fit
 from fmagic.models.known import find
@@ -19,7 +19,6 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from tests.support.checkpoints import Checkpoints
-    from tests.support.hub import Hub
 
 GB = 10**9
 LAPTOP = Device("cpu", 0, "a laptop", 8 * GB, 6 * GB)
@@ -149,20 +148,21 @@ def test_the_advice_says_why() -> None:
 def test_tuning_takes_more_than_asking() -> None:
     sizer, known = Sizer(LAPTOP), find("Qwen/Qwen3-0.6B")
     assert known is not None
-    lora, qlora, full = (sizer.tuning(known, method) for method in ("lora", "qlora", "full"))
-    assert lora is not None
-    assert qlora is not None
-    assert full is not None
-    assert qlora.total < lora.total < full.total
+    found = sizer.tunings(known.task, known.census, known.shape)
+    assert found["qlora"].total < found["lora"].total < found["full"].total
     image = find("google/vit-base-patch16-224")
     assert image is not None
-    assert sizer.tuning(image) is None
+    assert sizer.tunings(image.task, image.census, image.shape) == {}
 
 
-def test_the_hub_is_searched_and_filtered(hub: Hub, checkpoints: Checkpoints) -> None:
-    hub.add("org/small-one", checkpoints("llama"))
-    (found,) = of_hub("small", LAPTOP, Wanted(query="small"))
-    assert found.name == "org/small-one"
-    assert found.where == "to fetch"
-    assert found.source == "https://huggingface.co/org/small-one"
-    assert of_hub("small", LAPTOP, Wanted(query="small", license="restricted")) == []
+def test_what_can_be_tuned_is_ranked_by_what_that_takes(tmp_path: Path, hub_cache: Path) -> None:
+    found = choices(tmp_path, LAPTOP, Wanted(tune="full"))
+    assert {each.task for each in found} <= {"text-generation", "seq2seq"}
+    fitting = [each.tunings["full"].fits for each in found]
+    assert fitting == sorted(fitting, reverse=True)
+    assert 0 < sum(fitting) < len(found)
+    assert choices(tmp_path, LAPTOP, Wanted(tune="full", fits=True)) == found[: sum(fitting)]
+    within = choices(tmp_path, LAPTOP, Wanted(tune="lora", max_size="2GB"))
+    assert all(each.tunings["lora"].total <= 2 * GB for each in within)
+    with pytest.raises(OptionError, match=r"no method 'loar' of tuning\. Did you mean 'lora'"):
+        Wanted(tune="loar")

@@ -1,0 +1,49 @@
+"""Models of the hub that can be picked, and what they take, before anything is fetched."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+import pytest
+
+from fmagic.errors import ModelError
+from fmagic.models.choices import Wanted
+from fmagic.models.choices_hub import measured, of_hub
+from fmagic.models.fit import take_census
+from fmagic.models.loader import load
+from tests.models.test_choices import LAPTOP
+
+if TYPE_CHECKING:
+    from tests.support.checkpoints import Checkpoints
+    from tests.support.hub import Hub
+
+
+def test_the_hub_is_searched_and_filtered(hub: Hub, checkpoints: Checkpoints) -> None:
+    hub.add("org/small-one", checkpoints("llama"))
+    (found,) = of_hub(LAPTOP, Wanted(query="small"))
+    assert found.name == "org/small-one"
+    assert found.where == "to fetch"
+    assert found.source == "https://huggingface.co/org/small-one"
+    assert found.fit is not None
+    assert (found.context, found.tunings) == (0, {})
+    assert of_hub(LAPTOP, Wanted(query="small", license="restricted")) == []
+    assert of_hub(LAPTOP, Wanted(query="small"), without=["org/Small-One"]) == []
+
+
+def test_a_whole_name_is_measured_without_fetching_it(hub: Hub, checkpoints: Checkpoints) -> None:
+    folder = checkpoints("llama")
+    hub.add("org/small-one", folder)
+    hub.add("org/small-one-more", folder)
+    exact, other = sorted(of_hub(LAPTOP, Wanted(query="org/small-one")), key=lambda each: each.name)
+    assert exact.context == 128
+    assert set(exact.tunings) == {"lora", "qlora", "full"}
+    assert (other.context, other.tunings) == (0, {})
+    assert measured(other, LAPTOP).fits == exact.fits
+    assert exact.parameters == take_census(load(str(folder)).module).parameters
+    assert not any(each.content_network and each.range is None for each in hub.asked)
+
+
+def test_what_the_hub_does_not_tell_is_an_error(hub: Hub, checkpoints: Checkpoints) -> None:
+    hub.add("org/small-one", checkpoints("llama"), files={"config.json": b"{"})
+    with pytest.raises(ModelError, match=r"config\.json of org/small-one on the hub is broken"):
+        of_hub(LAPTOP, Wanted(query="org/small-one"))
