@@ -82,6 +82,7 @@ def fails(kernel: Kernel, code: str, error: str, *words: str) -> str:
         ("%model tiny --revision v2", "OptionError", ["revision"]),
         ("%models --task txt-generation", "OptionError", ["'text-generation'"]),
         ("%models --license opne", "OptionError", ["'open'"]),
+        ("%models --tune loar", "OptionError", ["'lora'"]),
         ("%models --max-size large", "OptionError", ["3B", "5GB"]),
         ("%models llama --hub", "OfflineError", ["%models"]),
         ("%pick qwen", "OptionError", ["qwen"]),
