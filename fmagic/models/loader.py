@@ -29,6 +29,7 @@ from fmagic.models.placing import find_place
 from fmagic.models.precision import choose_dtype
 from fmagic.models.quiet import hush_casts
 from fmagic.models.reading import (
+    MixedTypesError,
     load_module,
     load_tokenizer,
     method_options,
@@ -58,6 +59,7 @@ class _Request:
     ways: tuple[Device, ...]  # to be tried one after the other
     trust_remote_code: bool
     allow_pickle: bool
+    notice: str | None = None
 
 
 def load(
@@ -126,18 +128,27 @@ def load(
             look=None if trust_remote_code else partial(_must_suit, request, spec.name),
             progress=progress,
         )
-        return _load(
+        read = partial(
+            _load,
             spec,
             base,
             local,
             found,
-            request,
             name=name,
             settings=settings,
             replaces=replaces,
             beside=[each for each in beside if each is not replaces],
             stated=license_for(base, local.root, models_dir, adapter=found.path if found else None),
         )
+        try:
+            return read(request)
+        except MixedTypesError as error:
+            if dtype not in (None, "auto"):
+                raise
+            empty_frames(error)
+        gc.collect()
+        notice = f"{spec.name} computes in float32: its code does not work in a smaller type."
+        return read(dataclasses.replace(request, dtype="float32", notice=notice))
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
     empty_frames(failure)  # they hold the model
@@ -255,7 +266,7 @@ def _load(
     if replaces is not None:
         replaces.unload()
     if lends:
-        module, notices = sharing.share(lends.module), [plan.notice]
+        module, notices = sharing.share(lends.module), [plan.notice, request.notice]
     else:
         module, notices = _read(
             base,
@@ -272,6 +283,7 @@ def _load(
             parameters=census.parameters,
             label=label,
         )
+        notices.append(request.notice)
         device = spread.settled(device, module)
         if adapter is not None and spread.offloads(device):
             raise OptionError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import ModelError, OptionError, UnsafeModelError
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from fmagic.models.quant import Method
 
 SHOWN_KEYS = 3
+_DTYPES = re.compile(r"dtype|scalar type", re.IGNORECASE)  # in what torch says of types that differ
 
 
 def load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:
@@ -142,13 +144,28 @@ def method_options(plan: Plan, empty: Any, method: Method, dtype: str) -> dict[s
     return options
 
 
+class MixedTypesError(ModelError):
+    """A model whose code sets some numbers to float32 and does not compute in another type."""
+
+
 def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) -> Any:
-    """See that the model is quantized as asked, and that numbers come out of it; return these."""
+    """See that the model is quantized as asked, and that numbers come out of it; return these.
+
+    Raises:
+        OptionError: it does not work in this quantization.
+        MixedTypesError: it does not work in this type of numbers.
+        ModelError: what comes out is not finite.
+    """
     if method != "none" and count_quantized(module) == 0:
         raise OptionError(nothing_to_quantize(label, method))
     try:
         states = probe(module, tokenizer)
     except Exception as error:
+        if dtype != "float32" and isinstance(error, RuntimeError) and _DTYPES.search(str(error)):
+            raise MixedTypesError(
+                f"{label} does not compute in {dtype}: its {type(module).__name__} mixes types of "
+                "numbers. Use --dtype float32."
+            ) from error
         if method == "none" or is_shortage(error):
             raise
         raise OptionError(

@@ -63,6 +63,19 @@ def test_a_language_model(checkpoints: Checkpoints) -> None:
     }
 
 
+def test_a_model_that_mixes_types_computes_in_float32(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = str(checkpoints("deberta"))
+    monkeypatch.setattr("fmagic.models.precision.has_fast_bfloat16", lambda: True)
+    model = load(folder, device="cpu", replaces=(first := load(folder, device="cpu")))
+    assert not first.is_loaded
+    assert model.dtype == "float32"
+    assert any("computes in float32" in each for each in model.notices)
+    with pytest.raises(ModelError, match=r"mixes types of numbers\. Use --dtype float32"):
+        load(folder, device="cpu", dtype="bfloat16")
+
+
 def test_a_model_knows_its_licence(tmp_path: Path, checkpoints: Checkpoints) -> None:
     settings = Fmagic(models_dir=str(tmp_path / "models"), device="cpu")
     base = shutil.copytree(checkpoints("llama"), tmp_path / "base")

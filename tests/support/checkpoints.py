@@ -126,6 +126,10 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
             "max_position_embeddings": 128,
         },
     ),
+    "deberta": (
+        "AutoModelForMaskedLM",
+        {**_COMMON, "pos_att_type": ["c2p"], "relative_attention": True},
+    ),
     "modernbert": (
         "AutoModelForMaskedLM",
         {**_COMMON, "cls_token_id": 1, "sep_token_id": 1, "local_attention": 32},
