@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import inspect
 import os
+import re
 from dataclasses import dataclass
+from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fmagic.models.devices import LIMIT_VARIABLE
@@ -28,6 +31,7 @@ ROWS, COLUMNS = 32, 64
 READ_AT_ONCE = 8192  # tokens of all texts of a batch; longer prompts are read in pieces
 GROWTH = 1.25  # a buffer of keys and values is made a quarter larger than it must be
 SLACK = 1.1  # what the allocator takes beyond the tensors of a pass
+_CAST = re.compile(r"\.to\(self\.(\w+)\.weight\.dtype\)")
 # How far the parts may be off, as a share of each.
 DOUBT_OF_WEIGHTS, DOUBT_OF_WORK = 0.03, 0.3
 # For each weight that learns: itself, its gradient and two moments of Adam, in float32.
@@ -176,7 +180,8 @@ def left_alone(module: Any) -> list[str]:
     """Return the names of the linear layers that are not to be quantized.
 
     These are the head, whatever shares its weights with an embedding, poolers (unused, and often
-    not in the files), and layers whose sizes the kernels cannot divide.
+    not in the files), layers whose sizes the kernels cannot divide, and those whose input the model
+    casts to the type of their weights: that would be a byte (LongT5, Switch).
     """
     return [name for name, _, stays in _linear_layers(module) if stays]
 
@@ -188,6 +193,12 @@ def _linear_layers(module: Any) -> Iterator[tuple[str, Any, bool]]:
 
     head = getattr(module, "get_output_embeddings", lambda: None)()
     shared = {id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)}
+    cast = {
+        id(child)
+        for each in module.modules()
+        for name, child in each.named_children()
+        if name in _casts_to(type(each))
+    }
     for name, each in module.named_modules():
         # A subclass has a reason of its own and is not replaced by bitsandbytes either.
         if type(each) is torch.nn.Linear or isinstance(each, Conv1D):
@@ -195,11 +206,21 @@ def _linear_layers(module: Any) -> Iterator[tuple[str, Any, bool]]:
             stays = (
                 each is head
                 or id(each.weight) in shared
+                or id(each) in cast
                 or "pooler" in name.split(".")
                 or rows % ROWS != 0
                 or columns % COLUMNS != 0
             )
             yield name, each, stays
+
+
+@cache
+def _casts_to(kind: type[Any]) -> frozenset[str]:
+    """Return to the weights of which children a class casts its states, by its code."""
+    try:
+        return frozenset(_CAST.findall(inspect.getsource(kind)))
+    except (OSError, TypeError):  # no file holds its code
+        return frozenset()
 
 
 def estimate(

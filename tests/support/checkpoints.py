@@ -111,6 +111,7 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
         },
     ),
     "t5": ("AutoModelForSeq2SeqLM", _T5),
+    "longt5": ("AutoModelForSeq2SeqLM", {**_T5, "local_radius": 15}),
     "bart": ("AutoModelForSeq2SeqLM", _BART),
     "bert": ("AutoModelForMaskedLM", _COMMON),
     "roberta": ("AutoModelForMaskedLM", _COMMON),
