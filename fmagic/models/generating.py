@@ -1,7 +1,8 @@
 """Models that `decoding` cannot run: recurrent states, encoder-decoders, caches of their own kind.
 
 They go through the `generate` of transformers, in batches of equal length, so that a recurrent
-state never reads padding. Text streams out of a worker thread that ends with its consumer.
+state never reads padding. Text streams out of a worker thread that ends with its consumer. A model
+whose makers set a beam search does that, unless it samples: its answers come whole.
 """
 
 from __future__ import annotations
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
 MOST_ROWS = 64
+
+
+def beams_of(network: Any) -> int:
+    """Return how many beams a model's makers set for its answers; 1 is no search."""
+    return int(getattr(network.generation_config, "num_beams", None) or 1)
 
 
 class _Streamer:
@@ -80,21 +86,23 @@ class Generator:
         self.batch_tokens = batch_tokens
         self._has_encoder = bool(network.config.is_encoder_decoder)
         self._device = input_device(network)
+        self._beams = beams_of(network)
 
     def run(
         self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
     ) -> Iterator[tuple[int, str, Completion | None]]:
         """Answer every prompt; see `decoding.Decoder.run`.
 
-        A prompt alone streams; rows of a table come when their batch has finished.
+        A prompt alone streams, but for a search; rows of a table come when their batch has finished.
         """
-        if len(prompts) == 1:
+        beams = 1 if sampling.temperature else self._beams
+        if len(prompts) == 1 and beams == 1:
             yield from self._stream(prompts[0], sampling, first_row)
             return
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
         for length, same in groupby(order, key=lambda index: len(prompts[index])):
             indices = list(same)
-            size = max(1, min(MOST_ROWS, self.batch_tokens // length))
+            size = max(1, min(MOST_ROWS, self.batch_tokens // length) // beams)
             for start in range(0, len(indices), size):
                 part = indices[start : start + size]
                 outputs = self._generate([prompts[i] for i in part], sampling, first_row + part[0])
@@ -184,6 +192,8 @@ class Generator:
             if sampling.temperature
             else {"do_sample": False}
         )
+        # What is left out here is as the model's makers set it.
+        beams = {"num_beams": 1, "early_stopping": False} if sampling.temperature else {}
         config = GenerationConfig(
             max_new_tokens=max(1, min(sampling.max_tokens, self._context_length - read)),
             eos_token_id=sorted(self._end_tokens) or None,
@@ -191,6 +201,7 @@ class Generator:
             bos_token_id=self._tokenizer.bos_token_id,
             decoder_start_token_id=self.decoder_start(),
             **sampled,
+            **beams,
         )
         criteria = StoppingCriteriaList([_Stop(stopping)]) if stopping else None
         # `generate` draws from the global stream, so it is borrowed and put back.

@@ -235,6 +235,7 @@ def _load(
     stated: License,
 ) -> LanguageModel | Encoder:
     from fmagic.models.encoder import Encoder
+    from fmagic.models.generating import beams_of
     from fmagic.models.language import LanguageModel
 
     label = spec.name
@@ -297,6 +298,10 @@ def _load(
         notices.append(notice)
     if choice.method.name == "int8":
         hush_casts(module)
+    if plan.kind == "seq2seq" and (beams := beams_of(module)) > 1:
+        notices.append(
+            f"{label} searches with {beams} beams, as its makers set it: answers come whole."
+        )
     return (Encoder if plan.kind == "encoder" else LanguageModel)(
         name=name or label,
         spec=spec,

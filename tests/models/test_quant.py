@@ -28,7 +28,12 @@ REFUSALS = {
 # Cosine between the outputs of the exact and the quantized model. T5 does not scale its attention,
 # which makes random weights chaotic; a rounded state may take other experts of Phi-MoE.
 LIKENESS = {"int8": 0.99, "nf4": 0.9}
-LIKENESS_OF = {("t5", "nf4"): 0.7, ("t5", "int8"): 0.95, ("phimoe", "nf4"): 0.7}
+LIKENESS_OF = {
+    ("t5", "nf4"): 0.7,
+    ("t5", "int8"): 0.95,
+    ("longt5", "nf4"): 0.7,
+    ("phimoe", "nf4"): 0.7,
+}
 
 
 def forward(model: Any) -> Any:
