@@ -6,7 +6,6 @@ import inspect
 import os
 import re
 from dataclasses import dataclass
-from functools import cache
 from typing import TYPE_CHECKING, Any
 
 from fmagic.models.devices import LIMIT_VARIABLE
@@ -193,11 +192,12 @@ def _linear_layers(module: Any) -> Iterator[tuple[str, Any, bool]]:
 
     head = getattr(module, "get_output_embeddings", lambda: None)()
     shared = {id(each.weight) for each in module.modules() if isinstance(each, torch.nn.Embedding)}
+    casts = {kind: _casts_to(kind) for kind in {type(each) for each in module.modules()}}
     cast = {
         id(child)
         for each in module.modules()
         for name, child in each.named_children()
-        if name in _casts_to(type(each))
+        if name in casts[type(each)]
     }
     for name, each in module.named_modules():
         # A subclass has a reason of its own and is not replaced by bitsandbytes either.
@@ -214,7 +214,6 @@ def _linear_layers(module: Any) -> Iterator[tuple[str, Any, bool]]:
             yield name, each, stays
 
 
-@cache
 def _casts_to(kind: type[Any]) -> frozenset[str]:
     """Return to the weights of which children a class casts its states, by its code."""
     try:
