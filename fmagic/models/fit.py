@@ -217,7 +217,7 @@ def _linear_layers(module: Any) -> Iterator[tuple[str, Any, bool]]:
 def _casts_to(kind: type[Any]) -> frozenset[str]:
     """Return to the weights of which children a class casts its states, by its code."""
     try:
-        return frozenset(_CAST.findall(inspect.getsource(kind)))
+        return frozenset(_CAST.findall(inspect.getsource(kind.forward)))
     except (OSError, TypeError):  # no file holds its code
         return frozenset()
 
