@@ -12,6 +12,12 @@ if TYPE_CHECKING:
     import torch
 
 
+def reads_more(network: Any) -> bool:
+    """Whether a network that writes could read images or sound beside text."""
+    config = network.config
+    return not config.is_encoder_decoder and config.get_text_config(decoder=True) is not config
+
+
 @dataclass(frozen=True, slots=True)
 class Abilities:
     """Facts about a causal network on a device.

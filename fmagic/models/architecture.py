@@ -15,6 +15,7 @@ from fmagic.errors import ModelError, UnsafeModelError, UnsuitableModelError
 from fmagic.models.spec import read_json
 
 if TYPE_CHECKING:
+    from collections.abc import Sequence
     from pathlib import Path
 
     from fmagic.models.loaded import Kind
@@ -90,6 +91,9 @@ def make_plan(folder: Path, *, name: str, trust_remote_code: bool, is_vectors: b
     if with_code:
         return _by_code(content["auto_map"], config, name=name, is_vectors=is_vectors)
     architecture = next(iter(content.get("architectures") or ()), None)
+    if not is_vectors and (others := _beside_text(architecture, config)):
+        said = f"{name} reads {' and '.join(others)} too; here it reads text alone."
+        return Plan("causal", AUTO_CLASSES["causal"], config, with_code=False, notice=said)
     _must_read_text(architecture, name)
     kind, auto_class, notice = _decide(architecture, config, is_vectors=is_vectors, name=name)
     plan = Plan(kind, auto_class, config, with_code=False, notice=notice)
@@ -215,29 +219,52 @@ def _by_code(auto_map: dict[str, Any], config: Any, *, name: str, is_vectors: bo
 
 
 def _class_name(plan: Plan) -> str | None:
-    found = _names(TABLES[plan.auto_class]).get(plan.config.model_type)
-    return found[0] if isinstance(found, tuple | list) else found
+    return _first(_names(TABLES[plan.auto_class]).get(plan.config.model_type))
+
+
+def _first(found: str | Sequence[str] | None) -> str | None:
+    return found if found is None or isinstance(found, str) else found[0]
 
 
 def _must_read_text(architecture: str | None, name: str) -> None:
-    import transformers
-
-    found = getattr(transformers, architecture or "", None)
-    if not inspect.isclass(found) or not hasattr(found, "forward"):
-        return
-    inputs = list(inspect.signature(found.forward).parameters)
-    reads = [
-        what
-        for pattern, what in OTHER_INPUTS.items()
-        if any(re.search(pattern, each) for each in inputs)
-    ]
-    if reads:
+    if reads := _other_inputs(architecture):
         raise UnsuitableModelError(
             f"{name} is a {architecture}: it reads {' and '.join(reads)}. fmagic runs models that "
             "read text alone."
         )
-    if not {"input_ids", "args"} & set(inputs):
+    if (inputs := _inputs(architecture)) and not {"input_ids", "args"} & set(inputs):
         raise UnsuitableModelError(f"{name} is a {architecture}, which reads no text.")
+
+
+def _beside_text(architecture: str | None, config: Any) -> list[str]:
+    """Return what a model reads beside text if it does without, else nothing.
+
+    Models that the Auto class of causal models loads do, unless some of their layers look at the
+    image alone (Mllama).
+    """
+    named = None if config.is_encoder_decoder else _names(CAUSAL).get(config.model_type)
+    if named is None or hasattr(config.get_text_config(decoder=True), "cross_attention_layers"):
+        return []
+    return _other_inputs(architecture or _first(named))
+
+
+def _other_inputs(architecture: str | None) -> list[str]:
+    """Return what a class of transformers reads beside text."""
+    inputs = _inputs(architecture)
+    return [
+        what
+        for pattern, what in OTHER_INPUTS.items()
+        if any(re.search(pattern, each) for each in inputs)
+    ]
+
+
+def _inputs(architecture: str | None) -> list[str]:
+    import transformers
+
+    found = getattr(transformers, architecture or "", None)
+    if not inspect.isclass(found) or not hasattr(found, "forward"):
+        return []
+    return list(inspect.signature(found.forward).parameters)
 
 
 def _names(table: str) -> dict[str, Any]:

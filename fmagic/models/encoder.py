@@ -112,4 +112,8 @@ def _body(model: Loaded) -> Any:
     network = model.network
     if model.kind == "seq2seq":
         return network.get_encoder()
-    return network.base_model if model.kind == "causal" else network
+    if model.kind != "causal":
+        return network
+    # A part of a larger model that was saved whole may not know its body by name (Llama 4).
+    body = network.base_model
+    return network.get_decoder() if body is network else body

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 # Weights of two dimensions that are no linear layers, or are not quantized.
 _STAYS = re.compile(
     r"embed|embd|wte|wpe|word_emb|position|relative_attention_bias|shared\.weight|lm_head|pooler"
-    r"|^score\.|^classifier|norm",
+    r"|^score\.|^classifier|norm|DenseReluDense\.wo",
     re.IGNORECASE,
 )
 

@@ -74,10 +74,30 @@ def test_a_model_with_a_pooling_still_writes_if_it_can(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
+    ("model_type", "architecture"),
+    [
+        ("gemma3", "Gemma3ForConditionalGeneration"),
+        ("gemma4", "Gemma4ForConditionalGeneration"),
+        ("qwen3_5", "Qwen3_5ForConditionalGeneration"),
+        ("llama4", "Llama4ForConditionalGeneration"),
+        ("gemma3", None),
+    ],
+)
+def test_a_causal_model_that_reads_images_too_reads_text(
+    model_type: str, architecture: str | None, tmp_path: Path
+) -> None:
+    named = {"architectures": [architecture]} if architecture else {}
+    found = plan(write(tmp_path, model_type=model_type, **named))
+    assert (found.kind, found.auto_class) == ("causal", "AutoModelForCausalLM")
+    assert found.notice is not None
+    assert "images" in found.notice
+
+
+@pytest.mark.parametrize(
     ("model_type", "architecture", "said"),
     [
         ("llava", "LlavaForConditionalGeneration", "images"),
-        ("gemma3", "Gemma3ForConditionalGeneration", "images"),
+        ("mllama", "MllamaForConditionalGeneration", "images"),
         ("clip", "CLIPModel", "images"),
         ("vit", "ViTForImageClassification", "images"),
         ("whisper", "WhisperForConditionalGeneration", "sound"),

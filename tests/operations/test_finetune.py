@@ -30,6 +30,7 @@ from fmagic.operations.training.examples import (
     split_by_tokens,
 )
 from fmagic.operations.training.shield import Shield
+from fmagic.operations.training.tuner import Tuner
 from fmagic.settings import Fmagic
 from fmagic.template import Turn
 
@@ -175,7 +176,19 @@ def test_lora_learns_is_saved_and_loads_as_a_new_model(
 
 @pytest.mark.parametrize(
     "architecture",
-    ["gpt2", "gemma3_text", "phi3", "phimoe", "opt", "bloom", "falcon", "mamba", "t5", "bart"],
+    [
+        "gpt2",
+        "gemma3",
+        "gemma3_text",
+        "phi3",
+        "phimoe",
+        "opt",
+        "bloom",
+        "falcon",
+        "mamba",
+        "t5",
+        "bart",
+    ],
 )
 @pytest.mark.parametrize("method", ["lora", "full"])
 def test_every_architecture_starts_at_its_own_loss_and_learns(
@@ -194,6 +207,13 @@ def test_every_architecture_starts_at_its_own_loss_and_learns(
     tuned = load("tuned", quant="none", dtype="float32", device="cpu", settings=settings)
     assert isinstance(tuned, LanguageModel)
     assert loss_of(tuned, rows) == pytest.approx(result.loss_after, rel=1e-3)
+
+
+def test_what_reads_images_gets_no_adapter(checkpoints: Checkpoints) -> None:
+    model = open_model(checkpoints("gemma3"))
+    names = Tuner(model, FAST, rate=1e-3, steps=1).weights
+    assert names
+    assert not [name for name in names if "vision" in name or "projector" in name]
 
 
 @pytest.mark.parametrize("quant", ["nf4", "int8"])

@@ -76,6 +76,26 @@ ARCHITECTURES: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3": ("AutoModelForCausalLM", {**_GROUPED, "head_dim": 16}),
     "mistral": ("AutoModelForCausalLM", {**_GROUPED, "sliding_window": 32}),
     "gemma3_text": ("AutoModelForCausalLM", {**_GROUPED, "head_dim": 16, "sliding_window": 32}),
+    # Reads images too.
+    "gemma3": (
+        "AutoModelForCausalLM",
+        {
+            "text_config": {**_GROUPED, "head_dim": 16, "sliding_window": 32},
+            "vision_config": {
+                "hidden_size": 64,
+                "num_hidden_layers": 1,
+                "num_attention_heads": 2,
+                "intermediate_size": 64,
+                "image_size": 28,
+                "patch_size": 14,
+            },
+            "mm_tokens_per_image": 4,
+            "image_token_index": 3,
+            "pad_token_id": 0,
+            "bos_token_id": 1,
+            "eos_token_id": 1,
+        },
+    ),
     "phi3": ("AutoModelForCausalLM", _GROUPED),
     # Its routers are linear layers that return two tensors.
     "phimoe": (

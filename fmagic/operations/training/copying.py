@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import TrainingError
 from fmagic.models import sharing
+from fmagic.models.abilities import reads_more
 from fmagic.models.quiet import quiet
 
 if TYPE_CHECKING:
@@ -71,8 +72,9 @@ def whole_copy(network: Any) -> Any:
 def with_adapter(network: Any, options: FinetuneOptions, *, kind: str, name: str) -> Any:
     """Return a copy that shares the weights of `network` and has new LoRA layers to learn.
 
-    Every linear layer but the output head and the routers of experts gets one. The second matrix of each starts at zero, so
-    the copy begins with the answers of the base (Hu et al. 2021, arXiv:2106.09685).
+    Every linear layer but the output head and the routers of experts gets one; what reads images
+    or sound gets none. The second matrix of each starts at zero, so the copy begins with the
+    answers of the base (Hu et al. 2021, arXiv:2106.09685).
 
     Raises:
         TrainingError: the model has no layer that can be adapted.
@@ -88,14 +90,15 @@ def with_adapter(network: Any, options: FinetuneOptions, *, kind: str, name: str
             "task_type": TASKS[kind],
         }
         # Some routers are linear layers that return more than one tensor (Phi-MoE, Llama 4).
-        routers = [
+        left = [
             name
             for name, layer in network.named_modules()
             if type(layer).__name__.endswith("Router")
         ]
+        left += _of_no_text(network)
         try:
             return get_peft_model(
-                share(network), LoraConfig(**settings, exclude_modules=routers or None)
+                share(network), LoraConfig(**settings, exclude_modules=left or None)
             )
         except ValueError as error:
             # Mamba multiplies with the weight of this layer behind the layer's back.
@@ -104,10 +107,24 @@ def with_adapter(network: Any, options: FinetuneOptions, *, kind: str, name: str
         try:
             return get_peft_model(
                 share(network),
-                LoraConfig(**settings, exclude_modules=["out_proj", "conv1d", *routers]),
+                LoraConfig(**settings, exclude_modules=["out_proj", "conv1d", *left]),
             )
         except ValueError as error:
             raise _unfit(name, error) from None
+
+
+def _of_no_text(network: Any) -> list[str]:
+    """Return the names of the linear layers that text does not pass."""
+    import torch
+
+    if not reads_more(network):
+        return []
+    passed = {id(each) for each in network.get_decoder().modules()}
+    return [
+        name
+        for name, layer in network.named_modules()
+        if isinstance(layer, torch.nn.Linear) and id(layer) not in passed
+    ]
 
 
 def _unfit(name: str, error: ValueError) -> TrainingError:

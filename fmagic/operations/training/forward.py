@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
 from torch.nn import functional
 
+from fmagic.models.abilities import reads_more
 from fmagic.models.memory import is_shortage
 
 if TYPE_CHECKING:
@@ -14,6 +16,7 @@ if TYPE_CHECKING:
 
     from fmagic.operations.training.examples import Example
 
+TOKEN_TYPES = ("token_type_ids", "mm_token_type_ids")  # 0 is text
 IGNORED = -100  # the label of a place where nothing is learned, as in transformers
 
 
@@ -46,6 +49,9 @@ class Forward:
         self._autocast = autocast
         self._device = network.get_input_embeddings().weight.device
         self._places: torch.Tensor | None = None
+        # Models that read images too want to be told which tokens are text, when they learn.
+        accepted = inspect.signature(network.forward).parameters if reads_more(network) else ()
+        self._told = [name for name in TOKEN_TYPES if name in accepted]
         self._head = network.get_output_embeddings()
         self._hook = (
             None if self._head is None else self._head.register_forward_pre_hook(self._select)
@@ -128,9 +134,8 @@ class Forward:
         )
         # What stands behind a token is never seen from it, so padding needs no mask, and attention
         # is much faster without one.
-        return {
-            "input_ids": self._table([(*row.prompt, *row.answer[:-1]) for row in rows], None)
-        }, labels
+        ids = self._table([(*row.prompt, *row.answer[:-1]) for row in rows], None)
+        return {"input_ids": ids, **{name: torch.zeros_like(ids) for name in self._told}}, labels
 
     def _table(self, rows: Sequence[Sequence[int]], padding: int | None) -> torch.Tensor:
         """Return rows filled up with `padding`, with their own last token if that is `None`."""
