@@ -43,6 +43,8 @@ class Entry:
         base: the model that a tuned one was made from.
         revision: commit of the hub, run id of a tuned model.
         path: folder.
+        reads_more: whether it reads something beside text, such as images, and is no
+            encoder-decoder.
     """
 
     name: str
@@ -53,6 +55,7 @@ class Entry:
     base: str | None
     revision: str | None
     path: Path
+    reads_more: bool = False
 
 
 def listing(models_dir: Path) -> list[Entry]:
@@ -172,7 +175,8 @@ def _entry(
 ) -> Entry:
     if size is None:
         size = sum(each.stat().st_size for each in folder.rglob("*") if each.is_file())
-    architectures = _json(transformer_folder(folder) / "config.json").get("architectures")
+    config = _json(transformer_folder(folder) / "config.json")
+    architectures = config.get("architectures")
     first = architectures[0] if isinstance(architectures, list) and architectures else None
     return Entry(
         spec.name,
@@ -183,6 +187,7 @@ def _entry(
         base,
         spec.revision,
         folder,
+        "text_config" in config and not config.get("is_encoder_decoder"),
     )
 
 

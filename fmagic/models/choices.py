@@ -334,7 +334,7 @@ def _of_disk(entry: Entry, base: Entry | None, sizer: Sizer) -> Choice:
     # An adapter takes what its base takes, and a little more.
     whole = entry if base is None or entry.architecture else base
     sizes = local_size(whole.path)
-    task = _task_of(whole.architecture)
+    task = _task_of(whole)
     fits, best, reason = sizer.of_task(task, *(sizes or (None, None)))
     return Choice(
         name=entry.name,
@@ -383,8 +383,11 @@ def of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Choi
     )
 
 
-def _task_of(architecture: str | None) -> str:
+def _task_of(entry: Entry) -> str:
     """Return the task that an architecture's name tells, empty if it tells none."""
+    architecture = entry.architecture
+    if entry.reads_more:
+        return "text-generation"  # its name is that of an encoder-decoder
     endings = {
         "ForCausalLM": "text-generation",
         "LMHeadModel": "text-generation",

@@ -74,6 +74,16 @@ def test_a_model_in_the_cache_is_here_and_sized_from_its_files(
     assert small.fit.fits
 
 
+def test_a_model_that_reads_images_too_writes_text(
+    tmp_path: Path, hub_cache: Path, checkpoints: Checkpoints
+) -> None:
+    put_into_cache(hub_cache, checkpoints("gemma3"))
+    (found,) = choices(tmp_path, LAPTOP, Wanted(query="org/small"))
+    assert found.task == "text-generation"
+    assert found.fit is not None
+    assert found.tunings
+
+
 def test_an_adapter_has_the_sizes_of_its_base(tmp_path: Path, hub_cache: Path) -> None:
     for name, base in (("mine", "tiny"), ("lost", "org/elsewhere")):
         (tmp_path / name / "run").mkdir(parents=True)
