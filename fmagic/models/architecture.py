@@ -15,7 +15,7 @@ from fmagic.errors import ModelError, UnsafeModelError, UnsuitableModelError
 from fmagic.models.spec import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterable, Sequence
     from pathlib import Path
 
     from fmagic.models.loaded import Kind
@@ -99,6 +99,11 @@ def make_plan(folder: Path, *, name: str, trust_remote_code: bool, is_vectors: b
     plan = Plan(kind, auto_class, config, with_code=False, notice=notice)
     _must_read_text(_class_name(plan), name)
     return plan
+
+
+def writes(model_types: Iterable[str]) -> bool:
+    """Whether the Auto class of causal models loads one of these types."""
+    return not _names(CAUSAL).keys().isdisjoint(model_types)
 
 
 def _runs_code(content: dict[str, Any], *, name: str, trusted: bool) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import dataclasses
 from typing import TYPE_CHECKING
 
+from fmagic.models.architecture import writes
 from fmagic.models.choices import Choice, Sizer, Wanted, of_list
 from fmagic.models.fit import Census
 from fmagic.models.hub_search import remote_census, search
@@ -28,6 +29,7 @@ HUB_TASKS = {
     "zero-shot-image-classification": "image-text-embedding",
     "text-to-image": "image-generation",
 }
+IMAGES_TOO = "image-text-to-text"
 UNKNOWN = Shape(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
 
@@ -57,6 +59,8 @@ def of_hub(device: Device, wanted: Wanted, without: Iterable[str] = ()) -> list[
             found.append(of_list(known, sizer))
             continue
         task = HUB_TASKS.get(each.task or "", each.task or "")
+        if task == IMAGES_TOO and writes(each.tags):
+            task = "text-generation"  # of text alone, see `architecture`
         census = Census(each.parameters, 0, 0) if each.parameters else None
         fits, best, reason = sizer.of_task(task, census, UNKNOWN)
         choice = Choice(

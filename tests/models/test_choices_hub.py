@@ -43,6 +43,17 @@ def test_a_whole_name_is_measured_without_fetching_it(hub: Hub, checkpoints: Che
     assert not any(each.content_network and each.range is None for each in hub.asked)
 
 
+def test_a_model_that_reads_images_too_writes_text_if_it_can(
+    hub: Hub, checkpoints: Checkpoints
+) -> None:
+    other = {"config.json": b'{"model_type": "llava"}'}
+    hub.add("org/small-one", checkpoints("gemma3"), task="image-text-to-text")
+    hub.add("org/small-two", checkpoints("gemma3"), task="image-text-to-text", files=other)
+    found = {each.name: each for each in of_hub(LAPTOP, Wanted(query="small"))}
+    assert found["org/small-one"].runs
+    assert not found["org/small-two"].runs
+
+
 def test_what_the_hub_does_not_tell_is_an_error(hub: Hub, checkpoints: Checkpoints) -> None:
     hub.add("org/small-one", checkpoints("llama"), files={"config.json": b"{"})
     with pytest.raises(ModelError, match=r"config\.json of org/small-one on the hub is broken"):

@@ -46,7 +46,7 @@ def test_a_search_tells_what_one_picks_by(hub: Hub, checkpoints: Checkpoints) ->
     assert first.parameters == values_in(folder)
     assert first.bytes == 4 * values_in(folder)
     assert (first.gated, second.gated) == (False, True)
-    assert first.tags == ("transformers", "safetensors")
+    assert first.tags == ("transformers", "safetensors", "llama")
     assert [each.name for each in search("small", limit=1)] == ["org/small-2"]
     assert search("small", task="feature-extraction") == []
     assert len(search("")) == 3

@@ -340,6 +340,9 @@ class _Handler(BaseHTTPRequestHandler):
     def card(self, repository: Repository, commit: str | None = None) -> dict[str, Any]:
         commit = commit or repository.branches[MAIN]
         files = repository.commits[commit]
+        # The model type of config.json is a tag.
+        types = re.findall(rb'"model_type": "(\w+)"', files.get("config.json", b""))
+        tags = ["transformers", "safetensors", *(each.decode() for each in types)]
         card = {
             "id": repository.name,
             "modelId": repository.name,
@@ -348,7 +351,7 @@ class _Handler(BaseHTTPRequestHandler):
             "gated": "manual" if repository.gated else False,
             "downloads": repository.downloads,
             "pipeline_tag": repository.task,
-            "tags": ["transformers", "safetensors", f"license:{repository.licence}"],
+            "tags": [*tags, f"license:{repository.licence}"],
             "siblings": [self.sibling(name, content) for name, content in files.items()],
         }
         if counts := stored_values(files):
