@@ -6,9 +6,10 @@ own, so that the kernel hears Cancel meanwhile, and so does whatever asks the hu
 
 from __future__ import annotations
 
+import dataclasses
 import threading
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from traitlets import Bool, Enum, HasTraits, Int, List, Unicode, observe
 
@@ -24,6 +25,8 @@ if TYPE_CHECKING:
     from fmagic.runs.record import RunRecord
 
 AUTO = "auto"
+BEST = 10  # models that stand before what the hub finds
+T = TypeVar("T")
 CANCELLED = "Cancelled. What was fetched is kept; Load goes on from there."
 
 
@@ -92,8 +95,10 @@ class Picking(HasTraits):
         self._search, self._load, self._hub = search, load, hub
         self._here: list[Choice] = []
         self._there: dict[str, Choice] = {}
+        self._measured: set[str] = set()
         self._wanted = Wanted()
-        self._asker: threading.Thread | None = None
+        self._askers: list[threading.Thread] = []
+        self._lock = threading.RLock()  # of what is listed
         self._worker: threading.Thread | None = None
         self._cancelled = threading.Event()
         self.refresh()
@@ -118,74 +123,100 @@ class Picking(HasTraits):
     @observe("query", "task", "license", "max_size", "fits", "on_hub")
     def refresh(self, _: Any = None) -> None:
         """Search again; what is picked stays so if it is still shown."""
-        self._wanted = Wanted(
+        wanted = Wanted(
             query=self.query.strip(),
             task=self.task or None,
             license=self.license or None,
             fits=self.fits,
             max_size=self.max_size or None,
         )
-        self._here, self._there, self.hub_said = self._search(self._wanted), {}, ""
-        self._show_found()
-        if self.picked is None:
-            self.name = ""
-        if self.on_hub:
-            self._ask_hub(self._wanted)
+        with self._lock:
+            stay = self.on_hub and wanted.query == self._wanted.query
+            others = dataclasses.replace(wanted, query="")  # the hub has found its own way
+            self._there = {
+                name: each for name, each in self._there.items() if stay and others.takes(each)
+            }
+            self._wanted, self._here, self.hub_said = wanted, self._search(wanted), ""
+            self._show_found()
+            if self.picked is None:
+                self.name = ""
+            if self.on_hub:
+                self._search_hub(wanted)
 
     def _show_found(self) -> None:
-        names = {each.name.lower() for each in self._here}
-        others = [each for each in self._there.values() if each.name.lower() not in names]
-        self.found = [*self._here, *others]
+        self.found = [*self._here[:BEST], *self._there.values(), *self._here[BEST:]]
 
-    def _ask_hub(self, wanted: Wanted) -> None:
+    def _search_hub(self, wanted: Wanted) -> None:
         if not wanted.query:
             self.hub_said = "Write a part of a name; the hub is searched for it."
             return
 
-        def ask() -> str:
-            found = self._hub.search(wanted)
+        def take(found: list[Choice]) -> None:
+            if wanted is not self._wanted:
+                return
+            here = {each.name.lower() for each in self._here}
+            measured = {name: self._there.get(name) for name in self._measured}
+            self._there = {
+                each.name: measured.get(each.name) or each
+                for each in found
+                if each.name.lower() not in here
+            }
+            said = "" if self._there else f"The hub finds nothing more for {wanted.query!r}."
+            self.hub_said = said
+            self._show_found()
+
+        def fail(said: str) -> None:
             if wanted is self._wanted:
-                self._there = {each.name: each for each in found}
-            return "" if found else f"The hub finds nothing more for {wanted.query!r}."
+                self.hub_said = said
 
-        self._ask(ask, f"Searching the hub for {wanted.query!r} …", wanted)
+        self.hub_said = f"Searching the hub for {wanted.query!r} …"
+        self._ask(lambda: self._hub.search(wanted), take, fail)
 
-    def _ask(self, ask: Callable[[], str], said: str, wanted: Wanted) -> None:
-        """Ask the hub something; what it says counts if nothing else is wanted meanwhile."""
+    def _measure(self, choice: Choice) -> None:
+        def say(said: str) -> None:
+            if self.name == choice.name:
+                self.hub_said = said
+
+        def take(measured: Choice) -> None:
+            if choice.name in self._there:
+                self._there[choice.name] = measured
+                self._show_found()
+            say("")
+
+        self._measured.add(choice.name)
+        say(f"Reading the sizes of {choice.name} …")
+        self._ask(lambda: self._hub.measure(choice), take, say)
+
+    def _ask(
+        self, ask: Callable[[], T], take: Callable[[T], None], fail: Callable[[str], None]
+    ) -> None:
+        """Ask the hub something in a thread; `take` its answer, or what went wrong."""
 
         def work() -> None:
             try:
-                said = ask()
-            except FmagicError as error:
-                said = str(error)
+                found = ask()
             except Exception as error:  # noqa: BLE001 - as in `_work`: it is shown
-                said = f"{type(error).__name__}: {error}"
-            if wanted is self._wanted:
-                self.hub_said = said
-                self._show_found()
+                kind = "" if isinstance(error, FmagicError) else f"{type(error).__name__}: "
+                with self._lock:
+                    fail(f"{kind}{error}")
+            else:
+                with self._lock:
+                    take(found)
 
-        self.hub_said = said
-        self._asker = threading.Thread(target=work, name="fmagic-picker-hub", daemon=True)
-        self._asker.start()
+        thread = threading.Thread(target=work, name="fmagic-picker-hub", daemon=True)
+        self._askers = [*(each for each in self._askers if each.is_alive()), thread]
+        thread.start()
 
     @observe("name")
     def _other_model(self, _: Any) -> None:
         self.method = AUTO
         if self.phase != "loading":
             self.phase, self.message = "idle", ""
-        picked = self._there.get(self.name)
-        # Of what the search finds only the number of weights is known.
-        if picked is not None and picked.fits and not picked.context:
-            self._measure(picked)
-
-    def _measure(self, choice: Choice) -> None:
-        def ask() -> str:
-            measured = self._hub.measure(choice)
-            if choice.name in self._there:
-                self._there[choice.name] = measured
-            return ""
-
-        self._ask(ask, f"Reading the sizes of {choice.name} …", self._wanted)
+        with self._lock:
+            picked = self._there.get(self.name)
+            # Of what the search finds only the number of weights is known.
+            if picked is not None and picked.runs and picked.name not in self._measured:
+                self._measure(picked)
 
     def load(self) -> None:
         """Begin to load what is picked; does nothing if that is not possible now."""
@@ -212,7 +243,7 @@ class Picking(HasTraits):
 
     def wait(self, seconds: float | None = None) -> None:
         """Return when loading and asking are over, or after some seconds for each."""
-        for thread in (self._asker, self._worker):
+        for thread in (*self._askers, self._worker):
             if thread is not None:
                 thread.join(seconds)
 

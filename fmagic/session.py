@@ -362,6 +362,7 @@ class Session(Logbook):
         Raises:
             OptionError: this is no notebook, or ipywidgets is not installed.
         """
+        from fmagic.models.catalog import listing
         from fmagic.models.choices import choices
         from fmagic.models.choices_hub import measured, of_hub
         from fmagic.models.devices import detect
@@ -372,7 +373,8 @@ class Session(Logbook):
             return choices(Path(self.settings.models_dir), device, wanted)
 
         def search_hub(wanted: Wanted) -> list[Choice]:
-            return of_hub(detect(self.settings.device), wanted)
+            on_disk = [each.name for each in listing(Path(self.settings.models_dir))]
+            return of_hub(detect(self.settings.device), wanted, without=on_disk)
 
         def measure(choice: Choice) -> Choice:
             return measured(choice, detect(self.settings.device))

@@ -157,6 +157,35 @@ def test_a_hub_that_does_not_answer_is_told_and_the_list_stays() -> None:
     assert (state.found, state.hub_said) == (ALL, "The hub cannot be asked.")
 
 
+def test_what_was_chosen_stays_while_the_hub_is_asked() -> None:
+    from fmagic.widgets.picker import Picker
+
+    asked, measure = threading.Event(), threading.Event()
+    measured = dataclasses.replace(choice(2, 1, 1), name="org/found")
+
+    def wait(_: Choice) -> Choice:
+        asked.set()
+        assert measure.wait(30)
+        return measured
+
+    state = Picking(Asked().search, Asked().load, Hub(lambda _: [FOUND], wait))
+    view = Picker(state)
+    state.query, state.on_hub = "found", True
+    state.wait(30)
+    state.name = "org/found"
+    assert asked.wait(30)
+    assert state.hub_said == "Reading the sizes of org/found …"
+    view._method.value = "none"
+    measure.set()
+    state.wait(30)
+    assert state.picked is measured
+    assert (state.method, view._method.value) == ("none", "none")
+    state.max_size = "3B"  # the model passes, so it stays picked
+    assert (state.name, state.method) == ("org/found", "none")
+    state.wait(30)
+    assert state.picked is measured
+
+
 def test_a_late_answer_of_the_hub_does_not_count() -> None:
     begun, later = threading.Event(), threading.Event()
 
@@ -169,11 +198,10 @@ def test_a_late_answer_of_the_hub_does_not_count() -> None:
     state = Picking(Asked().search, Asked().load, Hub(search, lambda each: each))
     state.on_hub = True
     state.query = "slow"
-    slow = state._asker
+    (slow,) = state._askers
     assert begun.wait(30)
     state.query = "else"
     later.set()
-    assert slow is not None
     slow.join(30)
     state.wait(30)
     assert state.found == ALL

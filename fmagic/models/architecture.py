@@ -15,7 +15,7 @@ from fmagic.errors import ModelError, UnsafeModelError, UnsuitableModelError
 from fmagic.models.spec import read_json
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
     from pathlib import Path
 
     from fmagic.models.loaded import Kind
@@ -39,6 +39,7 @@ AUTO_CLASSES: dict[Kind, str] = {
     "seq2seq": "AutoModelForSeq2SeqLM",
     "encoder": "AutoModel",
 }
+NEED_IMAGES = ("mllama", "git", "got_ocr2")
 TEXT_ENCODER = "AutoModelForTextEncoding"
 CAUSAL, SEQ2SEQ = "MODEL_FOR_CAUSAL_LM_MAPPING", "MODEL_FOR_SEQ_TO_SEQ_CAUSAL_LM_MAPPING"
 TABLES = {
@@ -101,9 +102,17 @@ def make_plan(folder: Path, *, name: str, trust_remote_code: bool, is_vectors: b
     return plan
 
 
-def writes(model_types: Iterable[str]) -> bool:
-    """Whether the Auto class of causal models loads one of these types."""
-    return not _names(CAUSAL).keys().isdisjoint(model_types)
+def reads_images_too(model_type: str) -> bool:
+    """Whether models of a type read images and text, and write with text alone.
+
+    These are those that the Auto class of causal models loads, unless some of their layers look at
+    the image alone.
+    """
+    return (
+        model_type in _names(CAUSAL)
+        and model_type in _names("MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING")
+        and model_type not in NEED_IMAGES
+    )
 
 
 def _runs_code(content: dict[str, Any], *, name: str, trusted: bool) -> bool:
@@ -242,15 +251,14 @@ def _must_read_text(architecture: str | None, name: str) -> None:
 
 
 def _beside_text(architecture: str | None, config: Any) -> list[str]:
-    """Return what a model reads beside text if it does without, else nothing.
-
-    Models that the Auto class of causal models loads do, unless some of their layers look at the
-    image alone (Mllama).
-    """
-    named = None if config.is_encoder_decoder else _names(CAUSAL).get(config.model_type)
-    if named is None or hasattr(config.get_text_config(decoder=True), "cross_attention_layers"):
+    """Return what a model reads beside text if it does without, else nothing."""
+    if not reads_images_too(config.model_type):
         return []
-    return _other_inputs(architecture or _first(named))
+    whole = architecture or _first(_names(CAUSAL)[config.model_type])
+    # The same body with the head of a classifier does not write.
+    if whole is None or not whole.endswith(("ForConditionalGeneration", "ForCausalLM")):
+        return []
+    return _other_inputs(whole)
 
 
 def _other_inputs(architecture: str | None) -> list[str]:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError
+from fmagic.models.architecture import reads_images_too
 from fmagic.models.cards import license_of
 from fmagic.models.checkpoint import transformer_folder
 from fmagic.models.hub import TINY_FOLDER, cached
@@ -43,8 +44,7 @@ class Entry:
         base: the model that a tuned one was made from.
         revision: commit of the hub, run id of a tuned model.
         path: folder.
-        reads_more: whether it reads something beside text, such as images, and is no
-            encoder-decoder.
+        reads_images_too: and writes with text alone.
     """
 
     name: str
@@ -55,7 +55,7 @@ class Entry:
     base: str | None
     revision: str | None
     path: Path
-    reads_more: bool = False
+    reads_images_too: bool = False
 
 
 def listing(models_dir: Path) -> list[Entry]:
@@ -187,7 +187,8 @@ def _entry(
         base,
         spec.revision,
         folder,
-        "text_config" in config and not config.get("is_encoder_decoder"),
+        # transformers is asked only where there is something to ask.
+        "text_config" in config and reads_images_too(str(config.get("model_type"))),
     )
 
 

@@ -386,7 +386,7 @@ def of_list(known: KnownModel, sizer: Sizer, entry: Entry | None = None) -> Choi
 def _task_of(entry: Entry) -> str:
     """Return the task that an architecture's name tells, empty if it tells none."""
     architecture = entry.architecture
-    if entry.reads_more:
+    if entry.reads_images_too:
         return "text-generation"  # its name is that of an encoder-decoder
     endings = {
         "ForCausalLM": "text-generation",

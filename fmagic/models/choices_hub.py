@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from typing import TYPE_CHECKING
 
-from fmagic.models.architecture import writes
+from fmagic.errors import ModelError
+from fmagic.models.architecture import reads_images_too
 from fmagic.models.choices import Choice, Sizer, Wanted, of_list
 from fmagic.models.fit import Census
 from fmagic.models.hub_search import remote_census, search
@@ -29,6 +32,7 @@ HUB_TASKS = {
     "zero-shot-image-classification": "image-text-embedding",
     "text-to-image": "image-generation",
 }
+WORKERS = 8
 IMAGES_TOO = "image-text-to-text"
 UNKNOWN = Shape(0, 0, 0, 0, 0, 0, 0, 0, 0, 0)
 
@@ -37,7 +41,7 @@ def of_hub(device: Device, wanted: Wanted, without: Iterable[str] = ()) -> list[
     """Return what the hub's own search finds for the query.
 
     The fit of a model that is not on the curated list counts weights alone, unless the query is
-    its name: then the heads of its files are read.
+    its name, or tuning is asked about: then the heads of its files are read.
 
     Args:
         device: where they would run.
@@ -47,7 +51,6 @@ def of_hub(device: Device, wanted: Wanted, without: Iterable[str] = ()) -> list[
     Raises:
         OfflineError: the network is off or does not answer.
         DownloadError: the hub has a fault or gets too many requests.
-        ModelError: the hub does not give what the query names, or that is broken.
     """
     sizer = Sizer(device)
     listed = {name.lower() for name in without}
@@ -59,7 +62,7 @@ def of_hub(device: Device, wanted: Wanted, without: Iterable[str] = ()) -> list[
             found.append(of_list(known, sizer))
             continue
         task = HUB_TASKS.get(each.task or "", each.task or "")
-        if task == IMAGES_TOO and writes(each.tags):
+        if task == IMAGES_TOO and any(map(reads_images_too, each.tags)):
             task = "text-generation"  # of text alone, see `architecture`
         census = Census(each.parameters, 0, 0) if each.parameters else None
         fits, best, reason = sizer.of_task(task, census, UNKNOWN)
@@ -78,10 +81,21 @@ def of_hub(device: Device, wanted: Wanted, without: Iterable[str] = ()) -> list[
             best=best,
             reason=reason,
         )
-        if choice.name.lower() == wanted.query.lower():
-            choice = measured(choice, device)
         found.append(choice)
+    asked = [wanted.tune is not None or each.name.lower() == wanted.query.lower() for each in found]
+    with ThreadPoolExecutor(WORKERS) as pool:
+        found = list(pool.map(partial(_measured_if, device), found, asked))
     return [each for each in found if dataclasses.replace(wanted, query="").takes(each)]
+
+
+def _measured_if(device: Device, choice: Choice, asked: bool) -> Choice:
+    """Measure a model if that is asked for and possible."""
+    if not asked or not choice.runs or choice.tunings:
+        return choice
+    try:
+        return measured(choice, device)
+    except ModelError:  # it asks for consent, or is broken: loading it says which
+        return choice
 
 
 def measured(choice: Choice, device: Device) -> Choice:

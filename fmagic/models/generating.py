@@ -196,6 +196,7 @@ class Generator:
         beams = {"num_beams": 1, "early_stopping": False} if sampling.temperature else {}
         config = GenerationConfig(
             max_new_tokens=max(1, min(sampling.max_tokens, self._context_length - read)),
+            num_return_sequences=1,
             eos_token_id=sorted(self._end_tokens) or None,
             pad_token_id=self._tokenizer.pad_token_id,
             bos_token_id=self._tokenizer.bos_token_id,

@@ -6,10 +6,10 @@ revision changes only when the user asks for another.
 
 from __future__ import annotations
 
+import contextlib
 import re
 import tempfile
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -31,7 +31,7 @@ from fmagic.models.checkpoint import (
     transformer_folder,
 )
 from fmagic.models.download import download
-from fmagic.models.hub_client import small_file
+from fmagic.models.hub_client import LONGEST_CONFIG, no_answer, small_file
 from fmagic.models.hub_errors import explained, fetch_command, missing, patiently
 from fmagic.models.hub_storage import Digest, RemoteFile, checked_names, must_have_room
 
@@ -261,22 +261,31 @@ def _fetch(
 def _look_ahead(
     name: str, files: Iterable[RemoteFile], commit: str, look: Callable[[Path], None]
 ) -> None:
-    """Show what a model is before its weights come; nothing of it stays on this disk."""
-    small = [
-        file for file in files if file.name.rpartition("/")[2] in TOLD_BY and file.is_checkable
-    ]
+    """Show what a model is before its weights come; nothing of it stays on this disk.
+
+    What cannot be had or checked is left to the fetching, which tries again and says what is wrong.
+    """
+    from huggingface_hub.errors import HfHubHTTPError
+
+    small = [file for file in files if file.name.rpartition("/")[2] in TOLD_BY]
     checked_names(name, (file.name for file in small))
-    with tempfile.TemporaryDirectory(prefix="fmagic-look-") as folder:
-        for file in small:
-            content = patiently(partial(small_file, name, file.name, commit, LOOK_UP_SECONDS))
-            digest = Digest(file)
-            digest.add(content)
-            if not digest.is_right():
-                return  # the fetching tries again, and says so if it stays broken
-            path = Path(folder, file.name)
-            path.parent.mkdir(parents=True, exist_ok=True)
-            path.write_bytes(content)
-        look(Path(folder))
+    if not all(file.is_checkable and file.size <= LONGEST_CONFIG for file in small):
+        return
+    with contextlib.ExitStack() as stack:
+        try:
+            folder = Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="fmagic-look-")))
+            for file in small:
+                content = small_file(name, file.name, commit, LOOK_UP_SECONDS)
+                digest = Digest(file)
+                digest.add(content)
+                if not digest.is_right():
+                    return
+                path = folder / file.name
+                path.parent.mkdir(parents=True, exist_ok=True)
+                path.write_bytes(content)
+        except (HfHubHTTPError, ModelError, OSError, no_answer()):
+            return
+        look(folder)
 
 
 def _listing(name: str, revision: str | None) -> tuple[str, list[RemoteFile]]:

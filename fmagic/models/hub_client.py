@@ -6,12 +6,15 @@ import importlib
 import re
 from typing import TYPE_CHECKING, Any
 
+from fmagic.errors import ModelError
+
 if TYPE_CHECKING:
     from collections.abc import Callable
     from contextlib import AbstractContextManager
     from pathlib import Path
 
 TOO_MANY = 429  # requests, as HTTP says it
+LONGEST_CONFIG = 10_000_000  # bytes
 
 
 def headers() -> dict[str, str]:
@@ -34,7 +37,7 @@ def must_be_good(response: Any) -> None:
 
 
 def small_file(name: str, file: str, commit: str, seconds: float) -> bytes:
-    """Return the content of a small file of a model.
+    """Return the content of a small file of a model, such as its config.json.
 
     Args:
         name: `org/name`.
@@ -44,13 +47,19 @@ def small_file(name: str, file: str, commit: str, seconds: float) -> bytes:
 
     Raises:
         HfHubHTTPError: the hub refuses it.
+        ModelError: it is not small at all.
     """
     from huggingface_hub import get_session, hf_hub_url
 
     url = hf_hub_url(name, file, revision=commit)
-    response = get_session().get(url, headers=headers(), timeout=seconds)
-    must_be_good(response)
-    return bytes(response.content)
+    content = b""
+    with get_session().stream("GET", url, headers=headers(), timeout=seconds) as response:
+        must_be_good(response)
+        for chunk in response.iter_bytes():
+            content += chunk
+            if len(content) > LONGEST_CONFIG:
+                raise ModelError(f"{file} of {name} on the hub is broken: it is too long.")
+    return content
 
 
 def lock(file: Path, seconds: float) -> AbstractContextManager[Any]:

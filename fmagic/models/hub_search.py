@@ -22,7 +22,6 @@ if TYPE_CHECKING:
 ANSWER_SECONDS = 10.0
 NEAR_SECONDS = 4.0  # for what only makes a message better
 MOST_NEAR = 20
-LONGEST_CONFIG = 10_000_000  # bytes
 # Bytes of one number, by the names of the safetensors format; others are told in bits, `F8_E4M3`.
 WIDTHS = {"BOOL": 1.0, "C64": 8.0}
 LICENCE_TAG = "license:"
@@ -278,6 +277,6 @@ def _config(name: str, commit: str) -> dict[str, Any]:
         content = json.loads(said)
     except ValueError:
         content = None
-    if not isinstance(content, dict) or len(said) > LONGEST_CONFIG:
+    if not isinstance(content, dict):
         raise ModelError(f"config.json of {name} on the hub is broken. Pick another revision.")
     return content

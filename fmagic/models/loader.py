@@ -148,7 +148,10 @@ def load(
             empty_frames(error)
         gc.collect()
         notice = f"{spec.name} computes in float32: its code does not work in a smaller type."
-        return read(dataclasses.replace(request, dtype="float32", notice=notice))
+        try:
+            return read(dataclasses.replace(request, dtype="float32", notice=notice))
+        except OutOfMemoryError as error:
+            raise OutOfMemoryError(f"{notice} {error}") from None
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
     empty_frames(failure)  # they hold the model
@@ -254,12 +257,13 @@ def _load(
         local.root,
         local.revision,
         quant=None if request.quant == quant.AUTO else request.quant,
-        dtype=dtype,
+        # A base may have needed another type than the usual one.
+        dtype=None if request.dtype in (None, "auto") else dtype,
         devices=[str(part) for way in request.ways for part in way.each],
     )
     census = fit.take_census(empty)
     if lends:
-        device, choice = lends.device, _same_method(lends)
+        device, dtype, choice = lends.device, lends.dtype, _same_method(lends)
     else:
         device, choice, needed = find_place(
             plan, census, ways=request.ways, asked=request.quant, dtype=dtype, label=label
@@ -300,7 +304,8 @@ def _load(
         hush_casts(module)
     if plan.kind == "seq2seq" and (beams := beams_of(module)) > 1:
         notices.append(
-            f"{label} searches with {beams} beams, as its makers set it: answers come whole."
+            f"{label} searches with {beams} beams, as its makers set it: answers come whole, unless "
+            "--temperature is above 0."
         )
     return (Encoder if plan.kind == "encoder" else LanguageModel)(
         name=name or label,

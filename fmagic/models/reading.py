@@ -20,7 +20,11 @@ if TYPE_CHECKING:
     from fmagic.models.quant import Method
 
 SHOWN_KEYS = 3
-_DTYPES = re.compile(r"dtype|scalar type", re.IGNORECASE)  # in what torch says of types that differ
+# What torch says of types that differ; a byte among them comes from a quantization.
+_DTYPES = re.compile(
+    r"^(?!.*\b(?:char|byte|u?int8)\b).*(?:dtype|scalar type|should be the same)",
+    re.IGNORECASE | re.DOTALL,
+)
 
 
 def load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:

@@ -66,7 +66,7 @@ def lender(
     revision: str | None,
     *,
     quant: str | None,
-    dtype: str,
+    dtype: str | None,
     devices: Collection[str],
 ) -> Loaded | None:
     """Return a model whose weights an adapter can share; `None` if there is none.
@@ -76,7 +76,7 @@ def lender(
         folder: of the base.
         revision: of the base.
         quant: how it must be quantized; `None` if that is all the same.
-        dtype: of its unquantized weights.
+        dtype: of its unquantized weights; `None` if that is all the same.
         devices: on one of which it must be; one alone, as hooks of several cannot be shared.
     """
     for model in loaded:
@@ -84,7 +84,7 @@ def lender(
             _is_here(model)
             and model.adapter is None
             and (model.folder, model.revision) == (folder, revision)
-            and model.dtype == dtype
+            and dtype in (None, model.dtype)
             and str(model.device) in devices
             and quant in (None, model.quant)
         ):

@@ -37,6 +37,7 @@ class Picker:
         # One for each model: a row that changed its meaning could be clicked while it does.
         self._rows: dict[str, _Row] = {}
         self._handle: Any = None
+        self._filling = False
         self.root = widgets.VBox(
             [*self._filters(), self._list(), self._details(), self._actions()],
             layout=widgets.Layout(max_width="860px"),
@@ -132,19 +133,23 @@ class Picker:
 
     def _show_details(self) -> None:
         picked = self._state.picked
-        for row in self._rows.values():
+        for row in list(self._rows.values()):
             row.mark(self._state.name)
         self._about.value = _about(picked).html()
         options = [("auto", "auto")]
         if picked is not None and picked.fits:
             options = [(_method_said(picked, "auto"), "auto")]
             options += [(_method_said(picked, name), name) for name in picked.fits]
+        method = self._state.method if picked is not None else "auto"
+        # Other options make the widget fall back to the first one, which nobody picked.
+        self._filling = True
         self._method.options = options
-        self._method.value = self._state.method if picked is not None else "auto"
+        self._method.value = method if method in dict(options).values() else "auto"
+        self._filling = False
         self._method.layout.display = None if picked is not None and picked.runs else "none"
 
     def _other_method(self, change: Any) -> None:
-        if change["new"] is not None:
+        if change["new"] is not None and not self._filling:
             self._state.method = change["new"]
 
     def _show_state(self) -> None:

@@ -54,7 +54,21 @@ def test_a_model_that_reads_images_too_writes_text_if_it_can(
     assert not found["org/small-two"].runs
 
 
-def test_what_the_hub_does_not_tell_is_an_error(hub: Hub, checkpoints: Checkpoints) -> None:
+def test_tuning_is_reckoned_for_all_that_is_found(hub: Hub, checkpoints: Checkpoints) -> None:
+    hub.add("org/small-one", checkpoints("llama"))
+    hub.add("org/small-two", checkpoints("bert"), task="feature-extraction")
+    (found,) = of_hub(LAPTOP, Wanted(query="small", tune="lora"))
+    assert found.name == "org/small-one"
+
+
+def test_what_the_hub_does_not_tell_leaves_the_model_listed(
+    hub: Hub, checkpoints: Checkpoints
+) -> None:
     hub.add("org/small-one", checkpoints("llama"), files={"config.json": b"{"})
+    (found,) = of_hub(LAPTOP, Wanted(query="org/small-one"))
+    assert found.tunings == {}
     with pytest.raises(ModelError, match=r"config\.json of org/small-one on the hub is broken"):
-        of_hub(LAPTOP, Wanted(query="org/small-one"))
+        measured(found, LAPTOP)
+    hub.add("org/small-one", checkpoints("llama"), files={"config.json": b" " * 10_000_001})
+    with pytest.raises(ModelError, match="it is too long"):
+        measured(found, LAPTOP)

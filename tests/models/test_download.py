@@ -366,6 +366,36 @@ def test_files_that_cannot_be_resumed_come_through_the_client(
     assert seen[-1] == (hub.bytes_of(NAME),) * 2
 
 
+def test_what_a_model_is_can_be_looked_at_before_its_weights_come(
+    hub: Hub, commit: str, folder: Path
+) -> None:
+    def look(seen: Path) -> None:
+        assert [each.name for each in seen.iterdir()] == ["config.json"]
+        assert (seen / "config.json").read_bytes() == (folder / "config.json").read_bytes()
+        raise ModelError("of no use")
+
+    with pytest.raises(ModelError, match="of no use"):
+        resolve(SPEC, look=look)
+    assert not hub.gets(WEIGHTS)
+    assert cached(NAME) is None
+
+
+@pytest.mark.parametrize("mood", ["cut", "corrupt", "status"])
+def test_a_look_that_fails_leaves_it_to_the_fetching(
+    mood: str, hub: Hub, commit: str, folder: Path
+) -> None:
+    hub.misbehave(mood, "config.json", times=1)
+    assert is_good(resolve(SPEC, look=lambda _: pytest.fail("it was shown")), folder)
+
+
+def test_without_digests_nothing_is_looked_at(
+    hub: Hub, commit: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(RemoteFile, "is_checkable", False)
+    found = resolve(SPEC, look=lambda _: pytest.fail("it was shown"))
+    assert is_good(found, folder)
+
+
 def test_a_name_outside_the_folder_is_refused(hub: Hub, hub_cache: Path, folder: Path) -> None:
     hub.add(NAME, folder, files={"1_x/../../../evil/config.json": b"{}"})
     with pytest.raises(ModelError, match="outside its folder"):

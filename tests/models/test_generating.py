@@ -43,9 +43,13 @@ def test_a_beam_search_gives_what_generate_gives(searching: LanguageModel) -> No
         ((_, text, completion),) = parts  # it comes whole
         assert completion is not None
         assert completion == together[row]
-        wanted = searching.module.generate(
-            input_ids=torch.tensor([prompt]), max_new_tokens=8, num_beams=BEAMS
+        wanted, greedy = (
+            searching.module.generate(
+                input_ids=torch.tensor([prompt]), max_new_tokens=8, num_beams=beams
+            )
+            for beams in (BEAMS, 1)
         )
+        assert wanted.tolist() != greedy.tolist()
         assert (
             searching.tokenizer.decode(wanted[0], skip_special_tokens=True).strip() == text.strip()
         )

@@ -68,8 +68,11 @@ def test_a_model_that_mixes_types_computes_in_float32(
 ) -> None:
     folder = str(checkpoints("deberta"))
     monkeypatch.setattr("fmagic.models.precision.has_fast_bfloat16", lambda: True)
-    model = load(folder, device="cpu", replaces=(first := load(folder, device="cpu")))
+    first = load(folder, device="cpu")
+    held = weakref.ref(first.module)
+    model = load(folder, device="cpu", replaces=first)
     assert not first.is_loaded
+    assert held() is None
     assert model.dtype == "float32"
     assert any("computes in float32" in each for each in model.notices)
     with pytest.raises(ModelError, match=r"mixes types of numbers\. Use --dtype float32"):
