@@ -12,6 +12,7 @@ TITLES = {
     "spam": "Spam or not",
     "topic": "Topic of a headline",
     "extraction": "Name, date and amount as JSON",
+    "fields": "One to four of nine fields as JSON",
     "qa": "Question about a given paragraph",
     "arithmetic": "Adding and subtracting up to 99",
     "french": "Short sentences, English to French",
@@ -59,7 +60,7 @@ never seen, built from sentence patterns **and** fillers (names, products, place
 training never used: every eighth item of each list is held out. Not held out are words that
 carry the label itself ("superb", "subscribe"), since no model can know a word it has never met.
 For the same reason the stock phrases of reviews ("better off without it") stand in two wordings, of
-which the training may have seen the other one. Questions are about 60 kinds of facts (where
+which the training may have seen the other one. Questions are about 32 kinds of facts (where
 someone lives, what something cost, when something opens, ...).
 An answer counts if free, greedy generation gives it exactly. "Majority" always gives the most
 frequent answer; "untrained" is the same network with random weights.
@@ -135,10 +136,12 @@ def _training(training: dict[str, Any] | None) -> str:
 
 
 def _notes(tasks: dict[str, Any]) -> list[str]:
-    notes = []
-    if "extraction" in tasks:
-        fields = percent(tasks["extraction"]["fields"])
-        notes.append(f"Extraction counts whole JSON objects; of single fields {fields} are right.")
+    notes = [
+        f"{TITLES[name]}: whole objects count; of single fields {percent(tasks[name]['fields'])} "
+        "are right."
+        for name in ("extraction", "fields")
+        if name in tasks
+    ]
     notes += [
         f"chrF of {name}: {tasks[name]['chrf']:.2f}."
         for name in ("french", "summary")

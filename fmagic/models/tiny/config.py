@@ -41,7 +41,7 @@ class TrainConfig:
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
     warmup: int = 100
-    decay: float = 0.4
+    decay: float = 0.3
     muon_lr: float = 2.5e-3
     adamw_lr: float = 1e-3
     weight_decay: float = 0.05
@@ -105,14 +105,29 @@ class TrainConfig:
                 ("topic", 1.6),
             ),
         ),
+        (
+            10600,
+            (
+                ("arithmetic", 0.2),
+                ("copying", 0.3),
+                ("drills", 0.6),
+                ("extraction", 1.9),
+                ("fewshot", 0.3),
+                ("french", 0.25),
+                ("qa", 3.8),
+                ("relations", 0.6),
+                ("sentiment", 1.9),
+                ("spam", 1.0),
+                ("summary", 0.25),
+                ("topic", 1.4),
+            ),
+        ),
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
-    none. Copying comes first, since all else that quotes its prompt rests on it. The last entry is
-    that of the shipped weights, which went on from step 4,440."""
-    average: float = 1.0
-    """Share of the new weights where a training goes on from a finished model, see `average`."""
+    none. Copying comes first, since all else that quotes its prompt rests on it. The last two
+    entries are those of the shipped weights, which went on from steps 4,440 and 10,600."""
     pairs: int = 128
-    pairs_every: int = 4
+    pairs_every: int = 8
     pairs_from: int = 300
     pairs_weight: float = 1.0
     pairs_thinned: float = 0.15

@@ -58,6 +58,41 @@ def load_model(folder: Path) -> LlamaForCausalLM:
     return model
 
 
+def deepen(model: LlamaForCausalLM, layers: int) -> LlamaForCausalLM:
+    """Return a network of more layers that computes the same as `model`.
+
+    The new layers stand at even distances. Each is a copy of the one before it which writes
+    nothing yet, so that training starts with what it reads (Chen et al., 2016, "Net2Net").
+
+    Raises:
+        ValueError: `model` has more layers than that.
+    """
+    import torch
+    from transformers import LlamaForCausalLM
+
+    old = model.config.num_hidden_layers
+    if layers < old:
+        raise ValueError(f"A network of {old} layers cannot become one of {layers}.")
+    extra = layers - old
+    after = {(k + 1) * old // (extra + 1) - 1 for k in range(extra)}
+    config = copy.deepcopy(model.config)
+    config.num_hidden_layers = layers
+    deeper = LlamaForCausalLM(config)
+    deeper.model.embed_tokens.load_state_dict(model.model.embed_tokens.state_dict())
+    deeper.model.norm.load_state_dict(model.model.norm.state_dict())
+    into = iter(deeper.model.layers)
+    for i, layer in enumerate(model.model.layers):
+        next(into).load_state_dict(layer.state_dict())
+        if i in after:
+            copied = next(into)
+            copied.load_state_dict(layer.state_dict())
+            with torch.no_grad():
+                for writes in (copied.self_attn.o_proj, copied.mlp.down_proj):
+                    for parameter in writes.parameters():
+                        parameter.zero_()
+    return deeper
+
+
 def number_type(device: str) -> torch.dtype:
     """Return bfloat16 where it is faster than float32."""
     import torch

@@ -19,10 +19,10 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic.models.tiny import metrics
 from fmagic.models.tiny.card import write_card
-from fmagic.models.tiny.config import ModelShape
-from fmagic.models.tiny.model import mean_pooled, new_model, number_type
+from fmagic.models.tiny.model import mean_pooled, number_type
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
 from fmagic.models.tiny.tasks.base import Example, Turn
+from fmagic.models.tiny.tasks.extraction import USUAL
 from fmagic.models.tiny.tokenizer import messages
 
 if TYPE_CHECKING:
@@ -34,6 +34,8 @@ log = logging.getLogger("fmagic.models.tiny")
 
 CANDIDATES = 200
 """Number of texts among which the paraphrase is to be found."""
+FIELDS = "fields"
+"""Name of the score on what `extraction` trains beside name, date and amount: any of nine fields."""
 REAL_SYSTEM = "You are a spam filter. Answer spam or ham."
 
 
@@ -88,13 +90,18 @@ def score_task(
     count: int,
     untrained: LlamaForCausalLM | None = None,
 ) -> dict[str, Any]:
-    """Score one task on `count` held-out conversations of one exchange each."""
-    task = load_tasks()[name]
+    """Score one task, or `FIELDS`, on `count` held-out conversations of one exchange each."""
+    json_asked = name in ("extraction", FIELDS)
+    task = load_tasks()["extraction" if json_asked else name]
     rng = random.Random(f"score-{name}")  # noqa: S311 - reproducible, not secret
-    examples = [one_turn(task.example(rng, "heldout")) for _ in range(count)]
+    examples: list[Example] = []
+    while len(examples) < count:
+        example = one_turn(task.example(rng, "heldout"))
+        if not json_asked or _asks_for_usual(example) == (name == "extraction"):
+            examples.append(example)
     wanted = [example.turns[-1].assistant for example in examples]
     answers = generate(model, tokenizer, examples)
-    same = metrics.same_json if name == "extraction" else metrics.same
+    same = metrics.same_json if json_asked else metrics.same
     score = _share(sum(same(w, a) for w, a in zip(wanted, answers, strict=True)), count)
     trained = [one_turn(task.example(rng, "train")) for _ in range(1000)]
     frequency = Counter(example.turns[-1].assistant for example in trained)
@@ -107,7 +114,7 @@ def score_task(
         guesses = generate(untrained, tokenizer, examples)
         score["untrained"] = sum(map(same, wanted, guesses)) / count
     pairs = list(zip(wanted, answers, strict=True))
-    if name == "extraction":
+    if json_asked:
         found = [metrics.fields(*pair) for pair in pairs]
         score["fields"] = sum(hits for hits, _ in found) / sum(n for _, n in found)
     if name in ("french", "summary"):
@@ -117,6 +124,10 @@ def score_task(
     for expected, answer in missed[:5]:
         log.debug("%s: expected %r, got %r", name, expected, answer)
     return score
+
+
+def _asks_for_usual(example: Example) -> bool:
+    return tuple(json.loads(example.turns[-1].assistant)) == USUAL
 
 
 def _share(hits: int, n: int) -> dict[str, Any]:
@@ -177,6 +188,7 @@ def score(
         tasks: names of tasks; all by default.
         baselines: measure an untrained model too.
     """
+    import torch
     from transformers import AutoModelForCausalLM, AutoTokenizer
 
     tokenizer = AutoTokenizer.from_pretrained(folder)
@@ -184,13 +196,15 @@ def score(
     model = AutoModelForCausalLM.from_pretrained(folder, dtype=dtype).eval()
     untrained = None
     if baselines:
-        untrained = new_model(ModelShape(), tokenizer, seed=0).to(dtype).eval()
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)
+            untrained = type(model)(model.config).to(dtype).eval()
     scores: dict[str, Any] = {
         "weights_sha256": hashlib.sha256((folder / "model.safetensors").read_bytes()).hexdigest(),
         "parameters": model.num_parameters(),
         "tasks": {
             name: score_task(model, tokenizer, name, count, untrained)
-            for name in tasks or load_tasks()
+            for name in tasks or (*load_tasks(), FIELDS)
         },
         "paraphrase": score_paraphrases(model, tokenizer),
     }

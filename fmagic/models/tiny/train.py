@@ -19,11 +19,10 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from safetensors.torch import load_file
-
 from fmagic.models.tiny.config import TrainConfig
 from fmagic.models.tiny.data import stream
 from fmagic.models.tiny.model import (
+    deepen,
     language_loss,
     load_model,
     new_model,
@@ -74,6 +73,7 @@ def train(
     device: str = "cpu",
     resume: bool = False,
     start: Path | None = None,
+    layers: int | None = None,
     minutes: float | None = None,
     stop_after: int | None = None,
 ) -> LlamaForCausalLM:
@@ -86,13 +86,14 @@ def train(
         resume: go on from the checkpoint in `folder`.
         start: a finished model to go on from, with its tokenizer: its steps count, the learning
             rates rise once more, and the optimizer begins afresh.
+        layers: depth to which the model of `start` grows first.
         minutes: end after this time in place of `config.steps`; not repeatable.
         stop_after: leave after this step with a checkpoint, as if interrupted.
     """
     import torch
 
     folder.mkdir(parents=True, exist_ok=True)
-    model, tokenizer = _at_first(config, folder, start, resume=resume)
+    model, tokenizer = _at_first(config, folder, start, layers, resume=resume)
     begun = first = _steps_of(start) if start is not None else 0
     seconds = 0.0
     model.to(device, number_type(device))
@@ -125,15 +126,13 @@ def train(
                 _checkpoint(optimizer, folder, begun, last, time.monotonic() - started)
                 save_model(model, tokenizer, folder)
     _checkpoint(optimizer, folder, begun, last, time.monotonic() - started)
-    if start is not None:
-        average(model, start, config.average)
     save_model(model, tokenizer, folder)
     _record(config, folder, last, time.monotonic() - started, device)
     return model
 
 
 def _at_first(
-    config: TrainConfig, folder: Path, start: Path | None, *, resume: bool
+    config: TrainConfig, folder: Path, start: Path | None, layers: int | None, *, resume: bool
 ) -> tuple[LlamaForCausalLM, PreTrainedTokenizerFast]:
     """Return the network before the first step, and its tokenizer, which is in `folder` then."""
     if resume:
@@ -142,29 +141,11 @@ def _at_first(
     if start is not None:
         tokenizer = _load_tokenizer(start)
         tokenizer.save_pretrained(folder)
-        return load_model(start), tokenizer
+        model = load_model(start)
+        return (model if layers is None else deepen(model, layers)), tokenizer
     make_tokenizer(config, folder)
     tokenizer = _load_tokenizer(folder)
     return new_model(config.model, tokenizer, config.seed), tokenizer
-
-
-def average(model: LlamaForCausalLM, start: Path, share: float) -> None:
-    """Mix the weights that were learned with those from which the training went on.
-
-    The mean of the two generalises better than either where the later training was short
-    (Wortsman et al., 2022, "Robust fine-tuning of zero-shot models").
-
-    Args:
-        model: is changed.
-        start: folder of the earlier model.
-        share: of the new weights; the rest is of the earlier ones.
-    """
-    import torch
-
-    earlier = load_file(start / "model.safetensors")
-    with torch.no_grad():
-        for name, weight in model.named_parameters():
-            weight.lerp_(earlier[name].to(weight), 1 - share)
 
 
 def _record(config: TrainConfig, folder: Path, steps: int, seconds: float, device: str) -> None:
@@ -273,6 +254,7 @@ def main(argv: list[str] | None = None) -> None:
     parser.add_argument("--device", choices=("cpu", "cuda"), default="cpu")
     parser.add_argument("--resume", action="store_true", help="go on from the checkpoint")
     parser.add_argument("--start", type=Path, help="folder of a finished model to go on from")
+    parser.add_argument("--layers", type=int, help="depth to which the model of --start grows")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(argv)
     logging.basicConfig(level=logging.INFO, format="%(asctime)s %(message)s")
@@ -285,6 +267,7 @@ def main(argv: list[str] | None = None) -> None:
         device=options.device,
         resume=options.resume,
         start=options.start,
+        layers=options.layers,
         minutes=options.minutes,
     )
     write(score(options.out), options.out)

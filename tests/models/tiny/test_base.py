@@ -70,6 +70,21 @@ def test_open_slots_mix_listed_and_made_up_words() -> None:
     assert 0.65 < listed < 0.85
 
 
+def test_a_strange_slot_takes_training_fillers_of_other_lists_in_training_only() -> None:
+    rng = random.Random(0)
+    colours = [f"colour{i}" for i in range(24)]
+    made = Corpus(
+        {
+            "slots": {"thing": LETTERS, "colour": colours, "kind": ["a {thing}"]},
+            "held": {"strange": ["thing", "colour", "kind"]},
+        }
+    )
+    drawn = {made.filler(rng, "thing", "train") for _ in range(2000)}
+    known = {*made.fillers("thing", "train"), *made.fillers("colour", "train")}
+    assert drawn == known
+    assert {made.filler(rng, "thing", "heldout") for _ in range(200)} <= {*LETTERS}
+
+
 def test_a_made_up_word_belongs_to_one_split() -> None:
     rng = random.Random(0)
     splits: tuple[Split, Split] = ("train", "heldout")

@@ -10,8 +10,9 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fmagic.models.tiny.config import ModelShape, TrainConfig
+from fmagic.models.tiny.model import deepen, load_model
 from fmagic.models.tiny.optimizer import orthogonal, rate
-from fmagic.models.tiny.train import average, train
+from fmagic.models.tiny.train import train
 
 SMALL = TrainConfig(
     model=ModelShape(vocabulary=512, width=96, layers=4, heads=6, kv_heads=3, head_size=32, mlp=64),
@@ -68,13 +69,15 @@ def test_a_finished_model_is_gone_on_from_and_resumes_to_the_same_bits(
     ).read_bytes()
 
 
-def test_weights_are_mixed_with_the_earlier_ones(trained: Path) -> None:
-    model = AutoModelForCausalLM.from_pretrained(trained, dtype=torch.float32)
-    before = model.model.norm.weight.detach().clone()
-    with torch.no_grad():
-        model.model.norm.weight.add_(1)
-    average(model, trained, 0.25)
-    assert torch.allclose(model.model.norm.weight, before + 0.25)
+def test_a_deeper_network_begins_as_the_one_it_grew_from(trained: Path, tmp_path: Path) -> None:
+    model, ids = load_model(trained), torch.arange(3, 40).unsqueeze(0)
+    deeper = deepen(model, model.config.num_hidden_layers + 2)
+    assert torch.equal(model(ids).logits, deeper(ids).logits)
+    with pytest.raises(ValueError, match="cannot become one of 1"):
+        deepen(deeper, 1)
+    grown = train(dataclasses.replace(SMALL, steps=61), tmp_path, start=trained, layers=6)
+    assert grown.config.num_hidden_layers == 6
+    assert all(layer.mlp.down_proj.weight.any() for layer in grown.model.layers)
 
 
 @pytest.mark.parametrize("shape", [(16, 16), (16, 40), (40, 16)])

@@ -22,6 +22,9 @@ HOLD_EVERY = 8
 """Items with `index % HOLD_EVERY == HOLD_EVERY - 1` are never used in split "train"."""
 PSEUDO_SHARE = 0.25
 """How often an open slot is filled with a made-up word in place of a listed one."""
+STRANGE_SHARE = 0.12
+"""How often, in training, a slot gets a filler of another list: what stands there then has to be
+found by the words around it, as a word that was never seen there has to be."""
 
 _SLOT = re.compile(r"\{([A-Za-z][a-z0-9_]*(?:#\d+)?)\}")
 _ARTICLE = re.compile(r"\b([Aa])\(n\) (?=(\w))")
@@ -109,6 +112,7 @@ class Corpus:
     def __init__(self, data: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
         held = data.get("held", {})
         self._open = frozenset(held.get("open", ()))
+        self._strange = frozenset(held.get("strange", ()))
         whole = frozenset(held.get("none", ()))
         cues = frozenset(held.get("cues", ()))
         self._slots: dict[Split, dict[str, tuple[str, ...]]] = {"train": {}, "heldout": {}}
@@ -119,6 +123,12 @@ class Corpus:
             self._slots["train"][slot] = kept
             shared = slot in whole or slot in cues
             self._slots["heldout"][slot] = kept if shared else part(unique, "heldout")
+        self._strangers = tuple(
+            filler
+            for slot in sorted(self._strange & self._slots["train"].keys())
+            for filler in self._slots["train"][slot]
+            if "{" not in filler
+        )
         for kind in ("patterns", "instructions"):
             for group, patterns in data.get(kind, {}).items():
                 unique = tuple(dict.fromkeys(patterns))
@@ -165,7 +175,9 @@ class Corpus:
         return rng.choice(self._patterns[split][group])
 
     def filler(self, rng: random.Random, slot: str, split: Split) -> str:
-        """Draw one filler; an open slot may give a made-up word."""
+        """Draw one filler; an open slot may give a made-up word, a strange one another slot's."""
+        if split == "train" and slot in self._strange and rng.random() < STRANGE_SHARE:
+            return rng.choice(self._strangers)
         if slot in self._open and rng.random() < PSEUDO_SHARE:
             return pseudo_word(rng, split)
         drawn = rng.choice(self._slots[split][slot])

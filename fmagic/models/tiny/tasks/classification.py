@@ -17,6 +17,7 @@ _KEPT = frozenset(
         *("no", "not", "never", "nothing", "nobody", "none", "neither", "nor", "without", "but"),
         *("only", "less", "few", "little", "too", "far", "hardly", "barely", "scarcely"),
         *("anything", "lack", "lacks", "lacking", "zero", "free"),
+        *("right", "wrong", "better", "worse", "good", "bad", "well"),
     )
 )
 """Words that may turn the meaning round; so may those with an apostrophe."""

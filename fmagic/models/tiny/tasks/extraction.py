@@ -7,7 +7,7 @@ from typing import ClassVar
 from fmagic.models.tiny.tasks import values
 from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
 
-_USUAL = ("name", "date", "amount")
+USUAL = ("name", "date", "amount")
 _SLOT_OF = {
     "name": "person",
     "date": "date",
@@ -35,7 +35,7 @@ class Extraction:
         usual = values.chance(rng, 0.7)
         group = "message" if usual or values.chance(rng, 0.4) else "rich"
         text, found = self._message(rng, split, group)
-        keys = list(_USUAL) if usual else self._keys(rng, found)
+        keys = list(USUAL) if usual else self._keys(rng, found)
         phrase = self._phrase(rng, keys)
         count = rng.choice((2, 2, 3, 4)) if values.chance(rng, 0.3) else 1
         system = None

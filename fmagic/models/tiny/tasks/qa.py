@@ -2,6 +2,7 @@
 
 import random
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -11,6 +12,15 @@ from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
 _UNKNOWN = "unknown"
 _COUNTS = (1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5)
 """Numbers of facts in a paragraph, as often as they are drawn."""
+_ABOUT_ONE: Mapping[Split, float] = {"train": 0.2, "heldout": 0.35}
+"""How often all facts of a paragraph are about one person."""
+_ALIKE: Mapping[Split, float] = {"train": 0.8, "heldout": 0.3}
+"""How often, else, several facts are of one kind. Only these teach to look who, or what, a question
+is about; without many of them the kind of the fact is all that is looked for."""
+_EACH_ALIKE: Mapping[Split, float] = {"train": 0.85, "heldout": 0.6}
+"""How often each fact of such a paragraph is of that kind."""
+_REMARK = 0.12
+"""How often a fact begins, or ends, with words that say nothing about it."""
 _SUBJECT = "person"
 _SLOT = re.compile(r"\{([a-z_]+(?:#\d+)?)\}")
 
@@ -84,13 +94,15 @@ class QuestionAnswering:
         Several facts of one kind make distractors; facts about one person differ in kind.
         """
         subject: dict[str, str] = {}
-        if values.chance(rng, 0.35):
+        if values.chance(rng, _ABOUT_ONE[split]):
             subject = {_SUBJECT: self._corpus.filler(rng, _SUBJECT, split)}
-        alike = rng.choice(self._kinds) if values.chance(rng, 0.3) else None
+        alike = rng.choice(self._kinds) if values.chance(rng, _ALIKE[split]) else None
         facts: list[_Fact] = []
         while len(facts) < count:
             used = {fact.kind for fact in facts if subject}
-            wanted = alike if alike and values.chance(rng, 0.6) and not subject else None
+            wanted = (
+                alike if alike and values.chance(rng, _EACH_ALIKE[split]) and not subject else None
+            )
             facts.append(self._fact(rng, split, used, subject, facts, wanted=wanted))
         return facts
 
@@ -110,7 +122,7 @@ class QuestionAnswering:
         values_taken -= {v.lower() for v in subject.values()}
         while True:
             kind, wanted = wanted or rng.choice(self._kinds), None
-            pattern = self._corpus.pattern(rng, f"{kind}_s", split)
+            pattern = self._statement(rng, split, kind)
             given = subject if f"{{{_SUBJECT}}}" in pattern else {}
             said, bound = values.bind(self._corpus, rng, pattern, split, given)
             fresh = [value.lower() for slot, value in bound.items() if slot not in given]
@@ -124,6 +136,16 @@ class QuestionAnswering:
             said = said[0].upper() + said[1:]
             if questions := self._questions(rng, split, kind, said, bound):
                 return _Fact(kind, said, bound, questions)
+
+    def _statement(self, rng: random.Random, split: Split, kind: str) -> str:
+        """Draw a wording of a fact, at times with a remark before or after it."""
+        pattern = self._corpus.pattern(rng, f"{kind}_s", split)
+        if values.chance(rng, _REMARK):
+            before = self._corpus.pattern(rng, "opening", split)
+            pattern = f"{before} {pattern[0].lower()}{pattern[1:]}"
+        if values.chance(rng, _REMARK):
+            pattern = f"{pattern[:-1]}{self._corpus.pattern(rng, 'closing', split)}."
+        return pattern
 
     def _questions(
         self, rng: random.Random, split: Split, kind: str, said: str, bound: dict[str, str]
