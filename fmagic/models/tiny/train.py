@@ -127,7 +127,7 @@ def train(
                 save_model(model, tokenizer, folder)
     _checkpoint(optimizer, folder, begun, last, time.monotonic() - started)
     save_model(model, tokenizer, folder)
-    _record(config, folder, last, time.monotonic() - started, device)
+    _record(config, model, folder, steps=last, seconds=time.monotonic() - started)
     return model
 
 
@@ -148,14 +148,22 @@ def _at_first(
     return new_model(config.model, tokenizer, config.seed), tokenizer
 
 
-def _record(config: TrainConfig, folder: Path, steps: int, seconds: float, device: str) -> None:
-    """Write what the card says about the training."""
+def _record(
+    config: TrainConfig, model: LlamaForCausalLM, folder: Path, *, steps: int, seconds: float
+) -> None:
+    """Write what the card says about the training; the network may have another shape than asked."""
+    settings = config.as_dict()
+    settings["model"] |= {
+        "layers": model.config.num_hidden_layers,
+        "heads": model.config.num_attention_heads,
+        "kv_heads": model.config.num_key_value_heads,
+    }
     record = {
         "steps": steps,
         "tokens": steps * config.parts * config.part_tokens,
         "minutes": seconds / 60,
-        "device": device,
-        "config": config.as_dict(),
+        "device": model.device.type,
+        "config": settings,
     }
     (folder / "training.json").write_text(json.dumps(record, indent=2) + "\n", encoding="utf-8")
 

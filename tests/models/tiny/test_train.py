@@ -77,6 +77,8 @@ def test_a_deeper_network_begins_as_the_one_it_grew_from(trained: Path, tmp_path
         deepen(deeper, 1)
     grown = train(dataclasses.replace(SMALL, steps=61), tmp_path, start=trained, layers=6)
     assert grown.config.num_hidden_layers == 6
+    record = json.loads((tmp_path / "training.json").read_text(encoding="utf-8"))
+    assert record["config"]["model"]["layers"] == 6
     assert all(layer.mlp.down_proj.weight.any() for layer in grown.model.layers)
 
 
