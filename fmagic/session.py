@@ -363,7 +363,7 @@ class Session(Logbook):
             OptionError: this is no notebook, or ipywidgets is not installed.
         """
         from fmagic.models.catalog import listing
-        from fmagic.models.choices import choices
+        from fmagic.models.choices import Sizer, choices
         from fmagic.models.choices_hub import measured, of_hub
         from fmagic.models.devices import detect
         from fmagic.picker import Hub, Picking
@@ -377,7 +377,7 @@ class Session(Logbook):
             return of_hub(detect(self.settings.device), wanted, without=on_disk)
 
         def measure(choice: Choice) -> Choice:
-            return measured(choice, detect(self.settings.device))
+            return measured(choice, Sizer(detect(self.settings.device)))
 
         def load(name: str, method: str, watch: Watch) -> None:
             self.load(name, quant=method, watch=watch)

@@ -84,32 +84,32 @@ def of_hub(device: Device, wanted: Wanted, without: Iterable[str] = ()) -> list[
         found.append(choice)
     asked = [wanted.tune is not None or each.name.lower() == wanted.query.lower() for each in found]
     with ThreadPoolExecutor(WORKERS) as pool:
-        found = list(pool.map(partial(_measured_if, device), found, asked))
+        found = list(pool.map(partial(_measured_if, sizer), found, asked))
     return [each for each in found if dataclasses.replace(wanted, query="").takes(each)]
 
 
-def _measured_if(device: Device, choice: Choice, asked: bool) -> Choice:
+def _measured_if(sizer: Sizer, choice: Choice, asked: bool) -> Choice:
     """Measure a model if that is asked for and possible."""
     if not asked or not choice.runs or choice.tunings:
         return choice
     try:
-        return measured(choice, device)
+        return measured(choice, sizer)
     except ModelError:  # it asks for consent, or is broken: loading it says which
         return choice
 
 
-def measured(choice: Choice, device: Device) -> Choice:
+def measured(choice: Choice, sizer: Sizer) -> Choice:
     """Return a model of the hub with what it takes in full, from the heads of its files.
 
     Args:
         choice: what the search found.
-        device: where it would run.
+        sizer: of the device where it would run.
 
     Raises:
         ModelError: the hub does not give it, or its files are broken; one of its subclasses also
             where the network is off or does not answer.
     """
-    sizer, remote = Sizer(device), remote_census(choice.name)
+    remote = remote_census(choice.name)
     census, shape = census_of(remote.tensors), shape_of(remote.config)
     fits, best, reason = sizer.of_task(choice.task, census, shape)
     return dataclasses.replace(

@@ -61,6 +61,11 @@ class _Request:
     allow_pickle: bool
     notice: str | None = None
 
+    @property
+    def takes_any_dtype(self) -> bool:
+        """Whether the type of numbers is left to fmagic."""
+        return self.dtype in (None, "auto")
+
 
 def load(
     spec: str | ModelSpec,
@@ -143,7 +148,7 @@ def load(
         try:
             return read(request)
         except MixedTypesError as error:
-            if dtype not in (None, "auto"):
+            if not request.takes_any_dtype:
                 raise
             empty_frames(error)
         gc.collect()
@@ -258,7 +263,7 @@ def _load(
         local.revision,
         quant=None if request.quant == quant.AUTO else request.quant,
         # A base may have needed another type than the usual one.
-        dtype=None if request.dtype in (None, "auto") else dtype,
+        dtype=None if request.takes_any_dtype else dtype,
         devices=[str(part) for way in request.ways for part in way.each],
     )
     census = fit.take_census(empty)

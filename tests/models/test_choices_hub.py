@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from fmagic.errors import ModelError
-from fmagic.models.choices import Wanted
+from fmagic.models.choices import Sizer, Wanted
 from fmagic.models.choices_hub import measured, of_hub
 from fmagic.models.fit import take_census
 from fmagic.models.loader import load
@@ -38,7 +38,7 @@ def test_a_whole_name_is_measured_without_fetching_it(hub: Hub, checkpoints: Che
     assert exact.context == 128
     assert set(exact.tunings) == {"lora", "qlora", "full"}
     assert (other.context, other.tunings) == (0, {})
-    assert measured(other, LAPTOP).fits == exact.fits
+    assert measured(other, Sizer(LAPTOP)).fits == exact.fits
     assert exact.parameters == take_census(load(str(folder)).module).parameters
     assert not any(each.content_network and each.range is None for each in hub.asked)
 
@@ -68,7 +68,7 @@ def test_what_the_hub_does_not_tell_leaves_the_model_listed(
     (found,) = of_hub(LAPTOP, Wanted(query="org/small-one"))
     assert found.tunings == {}
     with pytest.raises(ModelError, match=r"config\.json of org/small-one on the hub is broken"):
-        measured(found, LAPTOP)
+        measured(found, Sizer(LAPTOP))
     hub.add("org/small-one", checkpoints("llama"), files={"config.json": b" " * 10_000_001})
     with pytest.raises(ModelError, match="it is too long"):
-        measured(found, LAPTOP)
+        measured(found, Sizer(LAPTOP))
