@@ -122,10 +122,27 @@ class TrainConfig:
                 ("topic", 1.4),
             ),
         ),
+        (
+            14000,
+            (
+                ("arithmetic", 0.2),
+                ("copying", 0.4),
+                ("drills", 0.5),
+                ("extraction", 1.6),
+                ("fewshot", 0.3),
+                ("french", 0.25),
+                ("qa", 4.6),
+                ("relations", 0.6),
+                ("sentiment", 2.2),
+                ("spam", 1.3),
+                ("summary", 0.25),
+                ("topic", 1.3),
+            ),
+        ),
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
-    none. Copying comes first, since all else that quotes its prompt rests on it. The last two
-    entries are those of the shipped weights, which went on from steps 4,440 and 10,600."""
+    none. Copying comes first, since all else that quotes its prompt rests on it. The last three
+    entries are those of the shipped weights, which went on from steps 4,440, 10,600 and 14,000."""
     pairs: int = 128
     pairs_every: int = 8
     pairs_from: int = 300

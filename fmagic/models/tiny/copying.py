@@ -3,19 +3,24 @@
 Answers quote their prompt, so everything rests on two skills: to repeat a sequence, and to look
 up a value by its key. On words these are learnt word by word, and never for the words that no
 answer quotes. Here the words are drawn from the whole vocabulary, so the skill has to be
-general, and each token learns to be copied.
+general, and each token learns to be copied. The answers of other tasks are disguised in the same
+way: for some of them words of the whole vocabulary stand in the text, so that what stands around
+an answer shows where it is, and not the word itself.
 """
 
 from __future__ import annotations
 
+import json
 import re
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from fmagic.models.tiny.tasks import drills
+from fmagic.models.tiny.tasks.base import Example, Turn, chance
 
 if TYPE_CHECKING:
     import random
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
 
     from tokenizers import Tokenizer
 
@@ -25,6 +30,12 @@ _REPEAT_BELOW, _BARE_BELOW = 0.3, 0.5
 _COUNTS = (2, 2, 3, 3, 4, 5, 6, 8)
 _LENGTHS = (1, 1, 1, 2, 3)
 _NAMED = re.compile(r"(\{key\}|\{value\})")
+DISGUISED = ("extraction", "qa")
+"""Tasks whose answers are disguised: their answers are words of the prompt."""
+DISGUISE_SHARE, DISGUISE_EACH = 0.4, 0.5
+"""Share of their conversations with disguised answers, and of the answers in these."""
+_NAME = re.compile(r"[^\W\d_][^\W\d_' -]{2,}")
+_WORD = re.compile(r"Ġ[a-z]{2,}")
 
 
 class Copying:
@@ -35,6 +46,7 @@ class Copying:
         self._user, self._end = user, end
         vocabulary = tokenizer.get_vocab()
         self._words = sorted(i for piece, i in vocabulary.items() if not piece.startswith("<|"))
+        self._beginnings = sorted(piece[1:] for piece in vocabulary if _WORD.fullmatch(piece))
 
     def exchanges(self, rng: random.Random) -> list[tuple[list[int], list[int]]]:
         """Make the turns of one conversation, each a question and its answer."""
@@ -49,6 +61,23 @@ class Copying:
         return self._table(
             rng, _NAMED.split(fact), _NAMED.split(asked), rng.choice(drills.STOPS), lengths
         )
+
+    def disguise(self, rng: random.Random, example: Example) -> Example:
+        """Put other words in the place of some answers, wherever they stand in the conversation."""
+        if example.task not in DISGUISED or not chance(rng, DISGUISE_SHARE):
+            return example
+        said = [example.system or "", *(turn.user for turn in example.turns)]
+        said += [turn.assistant for turn in example.turns]
+        for answer in dict.fromkeys(_answers(example)):
+            if _NAME.fullmatch(answer) and chance(rng, DISGUISE_EACH):
+                words = " ".join(rng.choices(self._beginnings, k=rng.choice((1, 1, 2, 2, 3))))
+                if answer[0].isupper():
+                    words = words.title()
+                at = re.compile(rf"\b({answer[0]}|{answer[0].swapcase()}){re.escape(answer[1:])}\b")
+                said = [at.sub(lambda m, to=words: _like(m[1], to), text) for text in said]
+        users, answers = said[1 : len(example.turns) + 1], said[len(example.turns) + 1 :]
+        turns = tuple(map(Turn, users, answers))
+        return replace(example, system=example.system and said[0], turns=turns)
 
     def _table(
         self,
@@ -85,3 +114,17 @@ class Copying:
 
     def _draw(self, rng: random.Random, count: int) -> list[int]:
         return rng.choices(self._words, k=count)
+
+
+def _answers(example: Example) -> Iterator[str]:
+    """Yield the answers of a conversation; of JSON objects, their values."""
+    for turn in example.turns:
+        if example.task == "extraction":
+            yield from json.loads(turn.assistant).values()
+        else:
+            yield turn.assistant
+
+
+def _like(first: str, words: str) -> str:
+    """Return the words with a capital where a sentence has turned a small letter into one."""
+    return words[0].upper() + words[1:] if first.isupper() else words

@@ -104,7 +104,7 @@ class BatchMaker:
                     spent[name] += len(row.ids)
                     continue
                 example = self.tasks[name].example(rng, "train")
-                drawn.append(example)
+                drawn.append(self._copying.disguise(rng, example))
                 # About four characters a token: close enough to hold the shares.
                 spent[name] += sum(len(m["content"]) for m in messages(example)) / 4 + 8
             for row in self._rows(drawn):

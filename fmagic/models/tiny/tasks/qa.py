@@ -32,6 +32,10 @@ class _Fact:
     bound: dict[str, str]
     questions: tuple[tuple[str, str], ...]
 
+    def early(self, answer: str) -> bool:
+        """Whether an answer stands in the first half of the fact."""
+        return 2 * self.text.index(answer) < len(self.text)
+
 
 class QuestionAnswering:
     """Paragraphs of one to five facts, asked about in one or several turns."""
@@ -52,6 +56,9 @@ class QuestionAnswering:
         several = values.chance(rng, 0.8)
         count = rng.randint(3, 10) if several else 1
         choices = [pair for fact in facts for pair in fact.questions]
+        if split == "train":
+            # Harder to learn, and so asked twice as often: the answer stands before its key.
+            choices += [pair for fact in facts for pair in fact.questions if fact.early(pair[1])]
         rng.shuffle(choices)
         asked = list(dict(choices[:count]).items())
         return self._converse(rng, split, text, asked)
