@@ -22,7 +22,7 @@ from fmagic.models.batch import Batch, Prefix, Row
 from fmagic.models.cache import expand, new_cache, tokens_in
 from fmagic.models.detokenize import Detokenizer
 from fmagic.models.graphs import Graphs, record
-from fmagic.models.measures import READ_ON_CPU, input_device
+from fmagic.models.measures import READ_ON_CPU, input_device, most_in_a_pass
 from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
 
 if TYPE_CHECKING:
@@ -68,6 +68,7 @@ class Decoder:
         self._context_length = context_length
         self.batch_tokens = batch_tokens
         self._device = input_device(network)
+        self._most_in_a_pass = most_in_a_pass(network)
         self._able = Abilities.of(network, self._device)
         self._last: int | torch.Tensor = 1
         if self._able.gathers:
@@ -139,8 +140,13 @@ class Decoder:
     @property
     def _read_tokens(self) -> int:
         """Most tokens of the prompts that are read together."""
-        on_cpu = self._device.type == "cpu"
-        return min(self.batch_tokens, READ_ON_CPU) if on_cpu else self.batch_tokens
+        most = self._pass_tokens
+        return min(most, READ_ON_CPU) if self._device.type == "cpu" else most
+
+    @property
+    def _pass_tokens(self) -> int:
+        """Most tokens of one pass, padding included."""
+        return min(self.batch_tokens, self._most_in_a_pass)
 
     def row(self, index: int, prompt: Sequence[int], sampling: Sampling, number: int) -> Row:
         """Prepare one prompt; `number` seeds its random stream."""
@@ -272,8 +278,8 @@ class Decoder:
         positions: torch.Tensor,
         cache: Cache,
     ) -> torch.Tensor:
-        """Read `ids` in pieces of at most `batch_tokens`, so that memory stays bounded."""
-        size = max(1, self.batch_tokens // ids.shape[0])
+        """Read `ids` in pieces of bounded size, so that memory stays bounded."""
+        size = max(1, self._pass_tokens // ids.shape[0])
         for start in range(0, ids.shape[1], size):
             end = min(start + size, ids.shape[1])
             columns = tokens_in(cache) + end - start

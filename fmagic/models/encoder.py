@@ -8,7 +8,7 @@ import torch
 
 from fmagic.errors import ContextLengthError
 from fmagic.models.loaded import Loaded
-from fmagic.models.measures import READ_ON_CPU, input_device
+from fmagic.models.measures import READ_ON_CPU, input_device, most_in_a_pass
 from fmagic.models.pooling import Pooling, pool, read_pooling
 
 if TYPE_CHECKING:
@@ -69,7 +69,9 @@ def embed(
     mode = pooling_of(model).mode
     body = _body(model)
     device = input_device(model.network)
-    budget = batch_tokens or BATCH_TOKENS.get(device.type, BATCH_TOKENS["cpu"])
+    budget = batch_tokens or min(
+        BATCH_TOKENS.get(device.type, BATCH_TOKENS["cpu"]), most_in_a_pass(model.network)
+    )
     order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
     start = 0
     while start < len(order):

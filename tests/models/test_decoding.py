@@ -8,7 +8,7 @@ import pytest
 import torch
 from transformers import MambaConfig, MambaForCausalLM, T5Config, T5ForConditionalGeneration
 
-from fmagic.models import decoding
+from fmagic.models import decoding, measures
 from fmagic.models.cache import is_plain
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.generating import Generator
@@ -165,6 +165,24 @@ def test_a_long_prompt_is_read_in_pieces() -> None:
     prompt = prompts(shared=150, count=1)
     whole = answers(runner(model, batch_tokens=10_000), prompt)[0].text
     assert answers(runner(model, batch_tokens=16), prompt)[0].text == whole
+
+
+def test_a_model_in_8_bits_reads_fewer_tokens_in_a_pass(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(measures, "READ_IN_8_BITS", 32)
+    model = build(PLAIN["qwen3"])
+    asked = prompts(shared=60)
+    whole = answers(runner(model), asked)
+    quantized = type("Linear8bitLt", (torch.nn.Module,), {})  # all that tells such a model
+    model.add_module("in_8_bits", quantized())
+    read: list[int] = []
+    model.register_forward_pre_hook(
+        lambda _, __, given: read.append(given["input_ids"].numel()), with_kwargs=True
+    )
+    found = answers(runner(model), asked)
+    assert max(read) <= 32 < sum(map(len, asked))
+    assert {i: each.text for i, each in found.items()} == {
+        i: each.text for i, each in whole.items()
+    }
 
 
 @pytest.mark.parametrize("name", ["qwen3", "bloom", "mistral with a window"])

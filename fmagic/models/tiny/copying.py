@@ -34,7 +34,7 @@ DISGUISED = ("extraction", "qa")
 """Tasks whose answers are disguised: their answers are words of the prompt."""
 DISGUISE_SHARE, DISGUISE_EACH = 0.4, 0.5
 """Share of their conversations with disguised answers, and of the answers in these."""
-_NAME = re.compile(r"[^\W\d_][^\W\d_' -]{2,}")
+_NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[' -]){2,}")
 _WORD = re.compile(r"Ġ[a-z]{2,}")
 
 
@@ -73,8 +73,7 @@ class Copying:
                 words = " ".join(rng.choices(self._beginnings, k=rng.choice((1, 1, 2, 2, 3))))
                 if answer[0].isupper():
                     words = words.title()
-                at = re.compile(rf"\b({answer[0]}|{answer[0].swapcase()}){re.escape(answer[1:])}\b")
-                said = [at.sub(lambda m, to=words: _like(m[1], to), text) for text in said]
+                said = [_exchange(text, answer, words) for text in said]
         users, answers = said[1 : len(example.turns) + 1], said[len(example.turns) + 1 :]
         turns = tuple(map(Turn, users, answers))
         return replace(example, system=example.system and said[0], turns=turns)
@@ -125,6 +124,10 @@ def _answers(example: Example) -> Iterator[str]:
             yield turn.assistant
 
 
-def _like(first: str, words: str) -> str:
-    """Return the words with a capital where a sentence has turned a small letter into one."""
-    return words[0].upper() + words[1:] if first.isupper() else words
+def _exchange(text: str, old: str, new: str) -> str:
+    """Replace words, with a capital where a sentence has turned a small letter into one."""
+
+    def like(found: re.Match[str]) -> str:
+        return new[0].upper() + new[1:] if found[0][0].isupper() else new
+
+    return re.sub(rf"\b[{old[0]}{old[0].swapcase()}]{re.escape(old[1:])}\b", like, text)
