@@ -21,6 +21,7 @@ def fill(
     variables: Mapping[str, object],
     name: str | None = None,
     on_missing: str = "error",
+    adds: Sequence[str] = (),
 ) -> tuple[Rows | None, list[tuple[Turn, ...] | None]]:
     """Fill a template once, or for each row of a table.
 
@@ -31,6 +32,7 @@ def fill(
         name: of the table.
         on_missing: what becomes of rows with `None` or `NaN` in a column that the template uses:
             `error` refuses the table, `skip` leaves their place empty, `keep` inserts them.
+        adds: columns that the result will have beside those of the table.
 
     Returns:
         The table, if there is one, and the turns of each prompt (`None` where skipped).
@@ -43,6 +45,7 @@ def fill(
     if data is None:
         return None, [template.render(variables)]
     rows = open_rows(data, name=name or "data")
+    rows.must_lack(adds)
     used = [column for column in rows.columns if column in template.variables]
     kept = require(rows, used, cast("OnMissing", on_missing))
     others = {key: variables[key] for key in template.variables if key in variables}

@@ -113,6 +113,7 @@ class Running(Shelf):
             )
             failure = getattr(done, "failure", None)
             status: Status = "interrupted" if done.interrupted else "error" if failure else "ok"
+            failure = failure and (as_shortage(failure, _place_of(model), ADVICE) or failure)
             said = _broken(kind, done, failure) if failure else None
             record = active.finish(status, output=done.summary(), error=said)
             result = wrap(done, record, points)
@@ -160,4 +161,5 @@ def _stopped(kind: str, done: Any) -> str:
         return "Stopped. The best weights so far are saved and loaded."
     if done.total == 1:
         return "Stopped. What was written until then is kept in the result."
-    return f"Stopped after {done.done:,} of {done.total:,}. What was done is kept in the result."
+    count = f"{done.done:,} of {done.total:,}"
+    return f"Stopped after {count}. What was done is kept in the result (-o NAME)."

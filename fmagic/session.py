@@ -95,6 +95,7 @@ class Session(Logbook):
             variables=self._variables(variables),
             name=data_name,
             on_missing=on_missing,
+            adds=("answer", "probability") if choices else ("answer",),
         )
 
         def wrap(done: PromptResult, record: RunRecord, _: Points) -> Answer | Answers:
@@ -159,6 +160,7 @@ class Session(Logbook):
             variables=self._variables(variables),
             name=data_name,
             on_missing=on_missing,
+            adds=("answer", "expected", "correct"),
         )
         assert rows is not None
 
@@ -271,12 +273,12 @@ class Session(Logbook):
             TrainingError: there is nothing to learn, or the loss is no number.
             Interrupted: Stop was pressed; the best weights so far are saved and loaded.
         """
+        from fmagic.models.spec import must_name_tuned
         from fmagic.operations.finetune import FinetuneOptions, finetune
         from fmagic.runs.identity import uuid7
 
         parsed = self._with_answer(template, "%%finetune", "what the model should learn to answer")
-        if not name.isprintable() or not name.strip() or set(name) & set("/\\@:"):
-            raise OptionError(f"{name!r} is no name for a model: use letters, digits, - and _.")
+        must_name_tuned(name)
         start = self.trainable_base(base, name)
         given = {"truncate": truncate, "method": method, **options}
         known = [each.name for each in fields(FinetuneOptions)]
@@ -287,13 +289,21 @@ class Session(Logbook):
             )
         settings = FinetuneOptions(seed=self.settings.seed if seed is None else seed, **given)
         others = self._variables(variables)
-        filling = {"variables": others, "on_missing": on_missing}
-        rows, examples = fill(parsed, _needed(data, "%%finetune"), name=data_name, **filling)  # type: ignore[arg-type]  # two options, passed on twice
-        tests = fill(parsed, held_out, **filling)[1] if held_out is not None else []  # type: ignore[arg-type]  # as above
+        filling: dict[str, Any] = {"variables": others, "on_missing": on_missing}
+        rows, examples = fill(parsed, _needed(data, "%%finetune"), name=data_name, **filling)
+        filling["name"] = "held_out"
+        tests = fill(parsed, held_out, **filling)[1] if held_out is not None else []
         run_id = uuid7()
 
         def adopt(_: FinetuneResult) -> None:
-            self.load(name, quant=start.quant, dtype=start.dtype, device=str(start.device))
+            self.load(
+                name,
+                quant=start.quant,
+                dtype=start.dtype,
+                device=str(start.device),
+                trust_remote_code=start.trust_remote_code,
+                allow_pickle=start.allow_pickle,
+            )
 
         def wrap(done: FinetuneResult, record: RunRecord, points: Points) -> Tuned:
             return Tuned(record, name, done.folder, done.metrics(), points.series, done.example)

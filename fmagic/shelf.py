@@ -252,6 +252,10 @@ class Shelf:
         if model.adapter is None and model.name != tuned:
             return model
         base = tuning_of(model)
+        if base is None and model.adapter is None:
+            raise OptionError(
+                f"{tuned} is loaded already and is not a tuned model. Choose another name with --as."
+            )
         if base is None:
             raise OptionError(
                 f"{model.name} carries the adapter {model.adapter}, and adapters are not stacked. "

@@ -10,7 +10,8 @@ from __future__ import annotations
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from types import ModuleType
 from typing import TYPE_CHECKING, Any, Literal, cast
 
 from fmagic.errors import TemplateError, did_you_mean
@@ -36,10 +37,17 @@ _UNDEFINED = re.compile(r"'([^']*)' is undefined")
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """What one role says."""
+    """What one role says.
+
+    Attributes:
+        role: who says it.
+        text: with its values.
+        source: before these were inserted: what the author of the template wrote.
+    """
 
     role: Role
     text: str
+    source: str = field(default="", compare=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +63,7 @@ class _Part:
 @dataclass(frozen=True, slots=True)
 class _Compiled:
     role: Role
+    source: str
     line: int
     text_line: int
     template: jinja2.Template
@@ -102,7 +111,7 @@ class Template:
         for part in parts:
             names, template = _compile(environment, part, parts)
             variables |= names
-            compiled.append(_Compiled(part.role, part.line, part.text_line, template))
+            compiled.append(_Compiled(part.role, part.text, part.line, part.text_line, template))
         _check_order(parts)
         return cls(source, frozenset(variables), tuple(compiled))
 
@@ -126,7 +135,7 @@ class Template:
                         f"With these values the user turn of line {part.line} is empty. "
                         "Leave such rows out, or add to the template what the model is to do."
                     )
-            turns.append(Turn(part.role, text))
+            turns.append(Turn(part.role, text, part.source))
         return tuple(turns)
 
     def inline_answer(self) -> int | None:
@@ -150,6 +159,8 @@ class Template:
 
         try:
             return part.template.render(values)
+        except TemplateError as error:
+            raise TemplateError(f"{_line_of(error, part)}: {error}") from None
         except jinja2.UndefinedError as error:
             place = _line_of(error, part)
             message = error.message or ""
@@ -178,12 +189,32 @@ def _environment() -> jinja2.Environment:
         undefined=StrictUndefined,
         autoescape=False,
         keep_trailing_newline=True,
+        finalize=_insertable,
     )
     # A name that is called may be a function, see `_compile`; any other has to be a value.
     environment.globals.clear()
     # Jinja's own escapes <, > and & for HTML, which a model would read as \u003c.
     environment.filters["tojson"] = _to_json
     return environment
+
+
+def _insertable(value: object) -> object:
+    """Return what is to be inserted; a function or a module is no text, but a slip.
+
+    Raises:
+        TemplateError: it is one.
+    """
+    from jinja2 import Undefined
+    from jinja2.runtime import TemplateReference
+
+    if isinstance(value, TemplateReference):
+        raise TemplateError("`self` is a word of the template language. Give it another name.")
+    if isinstance(value, ModuleType) or (callable(value) and not isinstance(value, Undefined)):
+        name = getattr(value, "__name__", type(value).__name__)
+        called = f" To insert what it returns, call it: {name}()." if callable(value) else ""
+        kind = "function" if callable(value) else "module"
+        raise TemplateError(f"{name} is a {kind}, not a text.{called}")
+    return value
 
 
 def _to_json(value: object, indent: int | None = None) -> str:

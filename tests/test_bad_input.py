@@ -236,6 +236,22 @@ def test_no_model(kernel: Kernel) -> None:
         assert kernel("%model tiny").error is None
 
 
+def test_a_question_is_a_prompt_and_no_look_up(kernel: Kernel) -> None:
+    cell = kernel("%prompt --max-tokens 3 -o said What is the capital of France?\nsaid")
+    assert cell.error is None, cell
+    assert cell.run()["template"] == "What is the capital of France?"
+
+
+def test_a_table_that_is_none(kernel: Kernel) -> None:
+    kernel("gone = reviews.sort_values('text', inplace=True)")
+    fails(kernel, f"%%prompt --data gone\n{LABEL}", "DataError", "gone is None")
+
+
+def test_a_table_that_has_answers_already(kernel: Kernel) -> None:
+    kernel("scored = reviews.assign(answer='')")
+    fails(kernel, f"%%prompt --data scored\n{LABEL}", "DataError", "already has column 'answer'")
+
+
 def test_a_hostile_card_is_shown_as_text(
     kernel: Kernel, folder: Path, checkpoints: Checkpoints
 ) -> None:

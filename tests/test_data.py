@@ -262,6 +262,8 @@ def test_only_an_empty_csv_cell_is_missing(tmp_path: Path) -> None:
         ("t.csv", b"a\n\xff\xfe\n", "not UTF-8"),
         ("t.csv", b"a,b\n1,2\n1,2,3,4\n", "cannot be read"),
         ("t.csv", b"a,b\n1,2,3\n4,5,6\n", "more cells"),
+        ("t.csv", b"id;text\n1;x\n", "sep=';'"),
+        ("t.csv", b'a,b\n"' + b"x" * 140_000, "quote not closed"),
         ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2, is not JSON"),
         ("t.jsonl", b'{"a": 1}\n\n[1]\n', "line 3, holds list"),
         ("t.jsonl", b"\n", "is empty"),
@@ -279,6 +281,27 @@ def test_bad_files_are_named(tmp_path: Path, name: str, content: bytes, says: st
         open_rows(file)
     assert name in str(caught.value)
     assert str(tmp_path) not in str(caught.value)
+
+
+def test_cells_of_a_csv_are_numbers_only_if_nothing_is_lost(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_text(
+        "\nlabel,code,long,price,gap\ntrue,007,1234567890123456789,1.50,1\nfalse,8,2,3,\n"
+    )
+    rows = open_rows(file)
+    assert rows.column("label") == ["true", "false"]
+    assert rows.column("code") == ["007", "8"]
+    assert rows.column("long") == ["1234567890123456789", "2"]
+    assert rows.column("price") == [1.5, 3.0]
+    assert rows.column("gap") == [1, None]
+    listed = open_rows([{"id": 1234567890123456789}, {"id": None}])
+    assert listed.frame()["id"][0] == 1234567890123456789
+
+
+def test_lists_in_parquet_are_lists(tmp_path: Path) -> None:
+    file = tmp_path / "t.parquet"
+    pd.DataFrame({"c": [["x", "y"]], "s": [{"t": ["p"]}]}).to_parquet(file)
+    assert open_rows(file)[0] == {"c": ["x", "y"], "s": {"t": ["p"]}}
 
 
 def test_a_file_that_is_not_there_lists_the_near_ones(tmp_path: Path) -> None:

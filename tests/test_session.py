@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 import traceback
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -198,6 +199,58 @@ def test_out_of_memory_in_the_middle(session: Session, monkeypatch: pytest.Monke
         session.prompt("hello", max_tokens=2)
     monkeypatch.setattr(type(model.network), "forward", forward)
     assert session.prompt("hello", max_tokens=2).run.status == "ok"
+
+
+@pytest.mark.parametrize("shape", ["prompt", "embed"])
+def test_memory_that_runs_out_between_rows_keeps_the_rows_before(
+    session: Session, monkeypatch: pytest.MonkeyPatch, shape: str
+) -> None:
+    model = type(session.model())
+    name = "run" if shape == "prompt" else "vectors"
+    whole = getattr(model, name)
+
+    def short(self: Any, *args: Any, **kwargs: Any) -> Any:
+        steps = whole(self, *args, **kwargs)
+        for event in steps:
+            yield event
+            if shape == "embed" or event[2] is not None:
+                raise MemoryError
+
+    monkeypatch.setattr(model, name, short)
+    monkeypatch.setattr("fmagic.models.encoder.BATCH_TOKENS", {"cpu": 8})
+    call = (
+        partial(session.prompt, LABEL, data=ROWS, max_tokens=3)
+        if shape == "prompt"
+        else partial(session.embed, ROWS, column="text")
+    )
+    with pytest.raises(OutOfMemoryError, match=r"(?s)free now.*1 of 2 are done and kept") as caught:
+        call()
+    result = caught.value.result
+    assert result.run.status == "error"
+    assert len(result.frame) == 2
+
+
+@pytest.mark.parametrize("column", ["answer", "correct"])
+def test_a_column_that_is_there_is_told_before_the_work(
+    session: Session, column: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(type(session.model()), "run", None)  # nothing is to be run
+    rows = [{**row, column: "x"} for row in ROWS]
+    with pytest.raises(DataError, match=f"already has column '{column}'"):
+        session.evaluate(f"{LABEL}assistant:\n{{{{ label }}}}", data=rows)
+
+
+@pytest.mark.parametrize("name", ["my reviews", "a/b", "..", "rev@1a", "tiny", "", "small"])
+def test_names_by_which_no_model_would_be_found_are_refused(session: Session, name: str) -> None:
+    with pytest.raises(OptionError, match="name"):
+        session.finetune(f"{LABEL}assistant:\n{{{{ label }}}}", data=ROWS, name=name)
+
+
+def test_a_prompt_that_is_cut_leaves_room_for_its_answer(session: Session) -> None:
+    answer = session.prompt("fox " * 900, truncate=True, max_tokens=20)
+    assert answer.run.metrics["output_tokens"] > 2
+    with pytest.raises(ContextLengthError, match="reads at most"):
+        session.prompt("fox " * 120, choices=["fox " * 20, "dog"], max_tokens=20)
 
 
 def test_stop_keeps_what_was_done(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import subprocess
 import sys
 
@@ -234,6 +235,9 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
         ("a\n\n{{ 1 / x }}", {"x": 0}, "Line 3: ZeroDivisionError"),
         ("{{ x + 1 }}", {"x": "a"}, "TypeError"),
         ("{{ x }}", {"x": " \n"}, "user turn of line 1 is empty"),
+        ("a\n{{ x.strip }}", {"x": "a"}, r"Line 2: strip is a function.*strip\(\)"),
+        ("{{ x }}", {"x": math}, "math is a module"),
+        ("{{ self }}", {"self": "a"}, "another name"),
     ],
 )
 def test_rendering_that_fails_says_where(source: str, values: dict[str, object], says: str) -> None:

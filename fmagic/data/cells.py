@@ -23,15 +23,12 @@ def plain(values: list[Any]) -> list[object]:
 def _plain(value: Any) -> object:
     if isinstance(value, _PLAIN):
         return value
+    if isinstance(value, dict):
+        return {key: _plain(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_plain(each) for each in value]
     if "numpy" in sys.modules:
-        import numpy as np
-
-        if isinstance(value, (np.datetime64, np.timedelta64)):
-            # In nanoseconds, numpy's default, `item` would return a bare number.
-            kind = "m8[us]" if isinstance(value, np.timedelta64) else "M8[us]"
-            return value.astype(kind).item()
-        if isinstance(value, np.generic):
-            value = value.item()
+        value = _of_numpy(value)
     if isinstance(value, float):
         return None if value != value else value  # noqa: PLR0124 - NaN is not equal to itself
     if "pandas" in sys.modules:
@@ -40,3 +37,16 @@ def _plain(value: Any) -> object:
         if value is pd.NA or value is pd.NaT:
             return None
     return value
+
+
+def _of_numpy(value: Any) -> Any:
+    """Return what Python calls a value of numpy, and anything else as it is."""
+    import numpy as np
+
+    if isinstance(value, np.ndarray):
+        return [_plain(each) for each in value]
+    if isinstance(value, (np.datetime64, np.timedelta64)):
+        # In nanoseconds, numpy's default, `item` would return a bare number.
+        kind = "m8[us]" if isinstance(value, np.timedelta64) else "M8[us]"
+        return value.astype(kind).item()
+    return value.item() if isinstance(value, np.generic) else value

@@ -127,10 +127,15 @@ class ListTable(Container):
 
         # As objects first, so that columns of lists or arrays do not become more columns.
         series = {
-            name: pd.Series(list(values))
+            name: pd.Series(list(values), dtype=_dtype(values))
             for name, values in zip(self.columns, self._lists, strict=True)
         }
         return pd.DataFrame(series)
+
+
+def _dtype(values: Sequence[object]) -> str | None:
+    """Return `Int64` for whole numbers with gaps, which would become floats, else `None`."""
+    return "Int64" if {*map(type, values)} == {int, type(None)} else None
 
 
 def contain(data: object, name: str) -> Container:

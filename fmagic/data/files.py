@@ -13,6 +13,12 @@ if TYPE_CHECKING:
     import os
     from collections.abc import Callable
 
+    import pandas as pd
+
+_SEPARATORS = (",", ";", "\t", "|")
+_WHOLE = r"0|-?[1-9]\d{0,17}"
+_DECIMAL = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?"
+
 
 def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
     """Return the name of a file and the table in it.
@@ -58,19 +64,39 @@ def _delimited(separator: str) -> Callable[[Path], object]:
     def read(file: Path) -> object:
         import pandas as pd
 
-        with file.open(encoding="utf-8-sig", newline="") as lines:
-            reader = csv.reader(lines, delimiter=separator)
-            header, first = next(reader, []), next(reader, [])
+        try:
+            with file.open(encoding="utf-8-sig", newline="") as lines:
+                # pandas passes over blank lines too.
+                rows = filter(None, csv.reader(lines, delimiter=separator))
+                header, first = next(rows, []), next(rows, [])
+        except csv.Error as error:
+            raise DataError(
+                f"{file.name} cannot be read: {error}. Is a quote not closed?"
+            ) from None
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             # pandas would rename the second one, and say nothing.
             raise DataError(f"{file.name} has more than one column called {twice[0]!r}.")
         if not header:
             raise DataError(f"{file.name} is empty.")
+        other = next(
+            (each for each in _SEPARATORS if each != separator and each in header[0]), None
+        )
+        if len(header) == 1 and other:
+            raise DataError(
+                f"{file.name} has one column, {header[0]!r}. Is {other!r} what stands between its "
+                f"columns? Read it with pandas.read_csv({file.name!r}, sep={other!r}), and give the "
+                "frame."
+            )
         try:
             # Only an empty cell is missing: "NA" and "None" are texts, and labels.
             frame = pd.read_csv(
-                file, sep=separator, keep_default_na=False, na_values=[""], encoding="utf-8-sig"
+                file,
+                sep=separator,
+                keep_default_na=False,
+                na_values=[""],
+                encoding="utf-8-sig",
+                dtype=str,
             )
         except pd.errors.ParserError as error:
             raise DataError(f"{file.name} cannot be read: {str(error).strip()}.") from None
@@ -80,9 +106,25 @@ def _delimited(separator: str) -> Callable[[Path], object]:
                 f"{file.name} has more cells in its rows than names in its first line "
                 f"({len(header)}). Is a comma not quoted?"
             )
-        return frame
+        return frame.apply(_numbers)
 
     return read
+
+
+def _numbers(column: pd.Series[str]) -> pd.Series[Any]:
+    """Return a column of texts as numbers if all of them are, and nothing is lost by it.
+
+    "true" is a text and a label, "007" a code, and a number of 19 digits an identifier. Whole numbers
+    stay whole where a cell is missing.
+    """
+    texts = column.dropna()
+    if texts.empty:
+        return column
+    if texts.str.fullmatch(_WHOLE).all():
+        return column.astype("int64" if len(texts) == len(column) else "Int64")
+    if texts.str.fullmatch(_DECIMAL).all():
+        return column.astype("float64")
+    return column
 
 
 def _parquet(file: Path) -> object:

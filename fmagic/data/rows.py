@@ -86,12 +86,7 @@ class Rows:
         Raises:
             DataError: the table has such a column already, or a column is not as long as it.
         """
-        clash = [name for name in columns if name in self.columns]
-        if clash:
-            raise DataError(
-                f"{self.name} already has {_plural('column', clash)}. Rename or drop what is there "
-                "and run again; the new columns would take its place."
-            )
+        self.must_lack(columns)
         for name, values in columns.items():
             if len(values) != len(self):
                 raise DataError(
@@ -99,6 +94,19 @@ class Rows:
                     f"{len(self):,} rows."
                 )
         return self._container.attach(columns)
+
+    def must_lack(self, columns: Iterable[str]) -> None:
+        """See that columns can be added.
+
+        Raises:
+            DataError: the table has one of them already.
+        """
+        clash = [name for name in columns if name in self.columns]
+        if clash:
+            raise DataError(
+                f"{self.name} already has {_plural('column', clash)}. Rename or drop what is there "
+                "and run again; the new columns would take its place."
+            )
 
     def missing(self, columns: Iterable[str]) -> dict[int, list[str]]:
         """Return the rows (from 0) in which cells of these columns are missing, and which.

@@ -13,6 +13,7 @@ returns what it returned.
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
@@ -96,9 +97,35 @@ def register(shell: Any, session: Any) -> None:
         session: a function that returns the session; called at the first use of a magic, so that
             loading the extension stays instant.
     """
+    free = []
     for magic in magics():
         for name, kind in magic.NAMES.items():
             shell.register_magic_function(_function(magic, name, shell, session), kind, name)
+            if magic.FREE_TEXT and kind != "cell":
+                free.append(name)
+    cleanups = shell.input_transformers_cleanup
+    cleanups[:] = [each for each in cleanups if not isinstance(each, _Asking)]
+    cleanups.append(_Asking(free))
+
+
+class _Asking:
+    """A transformer of cells by which the text of some line magics may end in a question mark.
+
+    IPython takes such a line for a look at its last word, unless something follows the mark.
+    """
+
+    def __init__(self, names: list[str]) -> None:
+        asked = "|".join(names)
+        self._line = re.compile(rf"(\s*(?:[\w\s,]+=\s*)?%(?:{asked})\s+\S.*\?)(\s*)")
+
+    def __call__(self, lines: list[str]) -> list[str]:
+        if lines and lines[0].startswith("%%"):
+            return lines
+        matches = map(self._line.fullmatch, lines)
+        return [
+            f"{found[1]} {found[2]}" if found else line
+            for line, found in zip(lines, matches, strict=True)
+        ]
 
 
 def _function(magic: Magic, name: str, shell: Any, session: Any) -> Any:

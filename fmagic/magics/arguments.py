@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import keyword
 import re
 import shlex
 from typing import TYPE_CHECKING, NoReturn
@@ -61,10 +62,18 @@ class Arguments(argparse.ArgumentParser):
         Raises:
             OptionError: an unknown option, a missing or a wrong value, or an open quote.
         """
+        words = self._words(line)
         try:
-            values, unknown = self.parse_known_args(self._words(line))
+            values, unknown = self.parse_known_args(words)
         except _Help as asked:
             return str(asked)
+        except OptionError:
+            # What is misspelt is what seems to be missing.
+            options = [word for word in words if word.startswith("--")]
+            known_ones = self._option_string_actions
+            unknown = [each for each in options if each.partition("=")[0] not in known_ones]
+            if not unknown:
+                raise
         if unknown:
             word = unknown[0]
             known = [name for action in self._actions for name in action.option_strings]
@@ -113,9 +122,14 @@ def comma_separated(text: str) -> list[str]:
 
 def identifier(text: str) -> str:
     """Return a name that a variable can have."""
-    if not text.isidentifier():
+    if not text.isidentifier() or keyword.iskeyword(text):
         raise argparse.ArgumentTypeError(f"{text!r} cannot be the name of a variable")
     return text
+
+
+def _with_escapes(text: str) -> str:
+    r"""Return a text with line feeds and tabs for its `\n` and `\t`: a line can hold no others."""
+    return text.replace(r"\n", "\n").replace(r"\t", "\t")
 
 
 def add_sampling(arguments: Arguments) -> None:
@@ -124,7 +138,14 @@ def add_sampling(arguments: Arguments) -> None:
     add("--max-tokens", type=int, metavar="N", help="most tokens of an answer")
     add("--temperature", type=float, metavar="T", help="0 takes the likeliest token each time")
     add("--top-p", type=float, metavar="P", help="share of the probability to sample from")
-    add("--stop", action="append", default=[], metavar="TEXT", help="end at this text; repeatable")
+    add(
+        "--stop",
+        action="append",
+        type=_with_escapes,
+        default=[],
+        metavar="TEXT",
+        help=r"end at this text, such as \n; repeatable",
+    )
     add("--choices", type=comma_separated, default=[], metavar="A,B", help="answer one of these")
 
 
@@ -160,6 +181,10 @@ def find_data(name: str, variables: Mapping[str, object]) -> object:
     from pathlib import Path
 
     if name in variables:
+        if variables[name] is None:
+            raise DataError(
+                f"{name} is None and no table. A method with inplace=True returns None, for example."
+            )
         return variables[name]
     path = Path(name).expanduser()
     if path.suffix or path.exists():

@@ -24,12 +24,14 @@ class Rendered:
         special: whether `text` already holds the tokens that begin a sequence.
         answer_prefix: what stands between `text` and an answer.
         answer_suffix: what the chat template puts after an answer, empty for plain text.
+        messages: that the chat template was given, empty for plain text.
     """
 
     text: str
     special: bool
     answer_prefix: str = ""
     answer_suffix: str = ""
+    messages: tuple[dict[str, str], ...] = ()
 
 
 def render(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
@@ -70,7 +72,53 @@ def _by_template(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
             raise TemplateError(
                 f"The model's chat template refuses these turns: {second}."
             ) from None
-    return Rendered(text, special=True, answer_suffix=_suffix(tokenizer, messages, text))
+    suffix = _suffix(tokenizer, messages, text)
+    return Rendered(text, special=True, answer_suffix=suffix, messages=tuple(messages))
+
+
+def as_text(tokenizer: Any, rendered: Rendered) -> list[int]:
+    """Return the token ids of a rendered text in which no turn ends a turn or begins another.
+
+    What looks like a token of the chat template in a turn is read as the characters it is.
+    """
+    if not rendered.messages:
+        plain: list[int] = tokenizer(rendered.text, split_special_tokens=True, verbose=False)[
+            "input_ids"
+        ]
+        return plain
+    ids: list[int] = tokenizer.apply_chat_template(
+        list(rendered.messages),
+        add_generation_prompt=True,
+        enable_thinking=False,
+        return_dict=False,
+        sanitize_control_tokens=True,
+    )
+    return ids
+
+
+@dataclass(frozen=True, slots=True)
+class Controls:
+    """The tokens that steer a model, as they are written: the end of a turn, a role, padding."""
+
+    marks: tuple[str, ...]
+    first: frozenset[str]
+
+    @classmethod
+    def of(cls, tokenizer: Any) -> Controls:
+        """Find those of a tokenizer."""
+        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
+        marks = tuple(str(each) for each in added if each.special and str(each).strip())
+        return cls(marks, frozenset(mark[0] for mark in marks))
+
+    def inserted(self, turns: Sequence[Turn]) -> bool:
+        """Tell whether a value brought one along; the author of a template may write them."""
+        return any(self.stand_in(turn.text, but=turn.source) for turn in turns)
+
+    def stand_in(self, text: str, *, but: str = "") -> bool:
+        """Tell whether one stands in a text, and not in `but`."""
+        return any(first in text for first in self.first) and any(
+            mark in text and mark not in but for mark in self.marks
+        )
 
 
 def _apply(tokenizer: Any, messages: list[dict[str, str]], *, ready: bool = True) -> str:

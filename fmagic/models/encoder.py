@@ -40,7 +40,10 @@ def tokenize(model: Loaded, texts: Sequence[str], *, truncate: bool = False) -> 
     if (longest := pooling_of(model).longest) is not None:
         limit = min(limit, longest)
     options: dict[str, Any] = {"truncation": True, "max_length": limit} if truncate else {}
-    ids: list[list[int]] = model.tokenizer(list(texts), verbose=False, **options)["input_ids"]
+    # "[SEP]" in a text is text.
+    ids: list[list[int]] = model.tokenizer(
+        list(texts), verbose=False, split_special_tokens=True, **options
+    )["input_ids"]
     over = [row for row, tokens in enumerate(ids) if len(tokens) > limit]
     if over:
         raise ContextLengthError(

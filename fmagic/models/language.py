@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from fmagic.errors import ContextLengthError, UnsuitableModelError
 from fmagic.models.cache import is_plain
-from fmagic.models.chat import Rendered, render
+from fmagic.models.chat import Controls, Rendered, as_text, render
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.decoding import Decoder
 from fmagic.models.generating import Generator as Generating
@@ -53,7 +53,7 @@ class LanguageModel(Writer):
         Raises:
             ContextLengthError: the prompt does not fit, and `truncate` is false or cannot help.
         """
-        ids = self.tokens(self.render(turns))
+        ids = self._prompt_ids(turns)
         most = self.context_length - reserve
         if self.kind == "seq2seq":
             most = self.context_length
@@ -66,18 +66,28 @@ class LanguageModel(Writer):
             )
         return self._truncated(list(turns), len(ids), most)
 
+    def _prompt_ids(self, turns: Sequence[Turn]) -> list[int]:
+        """Return the token ids before the answer; values stay text, whatever they look like."""
+        rendered = self.render(turns)
+        if self._controls.inserted(turns):
+            return as_text(self.tokenizer, rendered)
+        return self.tokens(rendered)
+
+    @cached_property
+    def _controls(self) -> Controls:
+        return Controls.of(self.tokenizer)
+
     def _truncated(self, turns: list[Turn], length: int, most: int) -> list[int]:
         place = max(
             (i for i, turn in enumerate(turns) if turn.role == "user"), default=len(turns) - 1
         )
-        text = self.tokenizer(turns[place].text, add_special_tokens=False, verbose=False)
-        kept: list[int] = text["input_ids"]
+        kept = self._text_ids(turns[place].text)
         while length > most and kept:
             # Cutting text can change how the rest is split, hence the loop and the spare token.
             kept = kept[: max(0, len(kept) - (length - most) - 1)]
             cut = self.tokenizer.decode(kept, skip_special_tokens=True) + ELLIPSIS
             turns[place] = dataclasses.replace(turns[place], text=cut)
-            ids = self.tokens(self.render(turns))
+            ids = self._prompt_ids(turns)
             length = len(ids)
         if length > most:
             raise ContextLengthError(
@@ -140,12 +150,23 @@ class LanguageModel(Writer):
         if self._graphs:
             self._graphs.forget()
 
+    def _text_ids(self, text: str) -> list[int]:
+        """Return the token ids of a text alone, in which no token steers the model."""
+        split = {"split_special_tokens": True} if self._controls.stand_in(text) else {}
+        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False, **split)[
+            "input_ids"
+        ]
+        return ids
+
     def answer_tokens(self, rendered: Rendered, answer: str) -> list[int]:
         """Return the token ids of a whole answer after `rendered`, with the token that ends it."""
-        ids: list[int] = self.tokenizer(
-            rendered.answer_prefix + answer, add_special_tokens=False, verbose=False
-        )["input_ids"]
+        ids = self._text_ids(rendered.answer_prefix + answer)
         return ids if self.end_of_turn is None else [*ids, self.end_of_turn]
+
+    def room(self, choices: Sequence[str], example: Sequence[Turn]) -> int:
+        """Return the tokens of the longest choice, with the token that ends it."""
+        rendered = self.render(example)
+        return max(len(self.answer_tokens(rendered, choice)) for choice in choices)
 
     def count(self, prompts: Sequence[Sequence[int]]) -> int:
         """Return the tokens of prompts."""

@@ -46,6 +46,8 @@ class Loaded:
         notices: what the user should know about how it was loaded.
         used: when it was last asked for, by a clock of this process.
         license: of the weights; with an adapter the one of the two that asks more.
+        trust_remote_code: whether Python files of its repository run.
+        allow_pickle: whether its weights are pickled.
     """
 
     name: str
@@ -66,6 +68,8 @@ class Loaded:
     batch_tokens: int = 8192
     notices: tuple[str, ...] = ()
     license: License = UNKNOWN
+    trust_remote_code: bool = False
+    allow_pickle: bool = False
     used: float = field(default_factory=time.monotonic, repr=False)
 
     def __getattr__(self, name: str) -> Any:
@@ -99,6 +103,8 @@ class Loaded:
             "device": str(self.device),
             "adapter": self.adapter,
             "license": self.license.info(),
+            "trust_remote_code": self.trust_remote_code or None,
+            "allow_pickle": self.allow_pickle or None,
         }
 
     def passages(self, texts: Sequence[str], *, truncate: bool = False) -> list[Any]:

@@ -331,6 +331,8 @@ def _load(
         batch_tokens=settings.batch_tokens,
         notices=tuple(filter(None, notices)),
         license=stated,
+        trust_remote_code=plan.with_code,
+        allow_pickle=weights.pickled,
     )
 
 

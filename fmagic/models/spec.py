@@ -100,6 +100,21 @@ def parse_spec(text: str, *, models_dir: Path) -> ModelSpec:
     )
 
 
+def must_name_tuned(text: str) -> None:
+    """See that a model to be made may be called so, and will be found by it.
+
+    Raises:
+        OptionError: it is no name, or that of the bundled model.
+    """
+    if text == TINY:
+        raise OptionError(f"{TINY} is the bundled model. Choose another name, such as {TINY}-mine.")
+    match = TUNED_NAME.fullmatch(text)
+    if match is None or match["run"] or not text.strip("."):
+        raise OptionError(
+            f"{text!r} is no name for a model: use letters, digits, - and _, such as reviews-lora."
+        )
+
+
 def at_revision(spec: ModelSpec, revision: str) -> ModelSpec:
     """Return a model of the hub at a branch, a tag or a commit.
 

@@ -54,6 +54,10 @@ class Writer(Loaded, ABC):
             ContextLengthError: the prompt does not fit, and `truncate` is false or cannot help.
         """
 
+    def room(self, choices: Sequence[str], example: Sequence[Turn]) -> int:  # noqa: ARG002 - a server sees to it
+        """Return the tokens to leave free for the longest of some answers; see `decide`."""
+        return 1
+
     @abstractmethod
     def count(self, prompts: Sequence[Any]) -> int | None:
         """Return the tokens of prompts; `None` where only answering them tells."""

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from fmagic.errors import FmagicError
+from fmagic.models.memory import is_shortage
 from fmagic.operations.events import Advanced, Event, Started
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ class EmbedResult:
         input_tokens: tokens read, `None` if nobody counted them.
         seconds: duration.
         interrupted: whether Stop ended it.
-        failure: what ended it before all was done.
+        failure: what ended it before all was done; beside fmagic's own errors, a lack of memory.
         cost: in US dollars, `None` if that is not known.
     """
 
@@ -36,7 +37,7 @@ class EmbedResult:
     input_tokens: int | None
     seconds: float
     interrupted: bool
-    failure: FmagicError | None = None
+    failure: Exception | None = None
     cost: float | None = None
 
     @property
@@ -87,7 +88,7 @@ def embed(
     done = 0
     tokens: int | None = 0
     interrupted = False
-    failure: FmagicError | None = None
+    failure: Exception | None = None
     try:
         for places, part, read in model.vectors(passages):
             if places:
@@ -99,10 +100,10 @@ def embed(
             yield Advanced(done)
     except KeyboardInterrupt:
         interrupted = True
-    except FmagicError as error:
-        if not done:
+    except Exception as error:
+        if not done or not (isinstance(error, FmagicError) or is_shortage(error)):
             raise
-        failure = error
+        failure = error.with_traceback(None)  # its frames may hold what was too much
     if vectors is None:
         vectors = np.full((len(passages), 0), np.nan, dtype=np.float32)
     seconds = time.perf_counter() - start

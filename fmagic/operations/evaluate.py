@@ -13,7 +13,6 @@ from fmagic.operations.prompt import prompt
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
 
-    from fmagic.errors import FmagicError
     from fmagic.models.sampling import Sampling
     from fmagic.models.writer import Writer
     from fmagic.operations.events import Event
@@ -55,7 +54,7 @@ class EvaluateResult:
         return self.prompted.interrupted
 
     @property
-    def failure(self) -> FmagicError | None:
+    def failure(self) -> Exception | None:
         """What ended it before all was done."""
         return self.prompted.failure
 

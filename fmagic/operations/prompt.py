@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import ContextLengthError, FmagicError
+from fmagic.models.memory import is_shortage
 from fmagic.models.writer import WAITING
 from fmagic.operations.events import Advanced, Event, Piece, Started
 
@@ -34,7 +35,7 @@ class PromptResult:
         seconds: duration.
         first_seconds: time until the first text, in seconds.
         interrupted: whether Stop ended it.
-        failure: what ended it before all was done.
+        failure: what ended it before all was done; beside fmagic's own errors, a lack of memory.
         cost: in US dollars, `None` if that is not known.
         outside: with choices, answers that are none of them.
     """
@@ -47,7 +48,7 @@ class PromptResult:
     seconds: float = 0.0
     first_seconds: float | None = None
     interrupted: bool = False
-    failure: FmagicError | None = None
+    failure: Exception | None = None
     cost: float | None = None
     outside: int = 0
     _start: float = field(default_factory=time.perf_counter, repr=False)
@@ -128,14 +129,17 @@ def prompt(
     asked = [row for row, turns in enumerate(prompts) if turns is not None]
     table = len(prompts) > 1
     try:
-        ready = _encode(model, [(row, prompts[row]) for row in asked], table, truncate=truncate)
+        first = next((turns for turns in prompts if turns is not None), ())
+        room = model.room(choices, first) if choices else _room(model, sampling, truncate=truncate)
+        ready = _encode(
+            model, [(row, prompts[row]) for row in asked], table, reserve=room, truncate=truncate
+        )
         counted = model.count(ready)
         result.input_tokens = counted or 0
         yield Started("Prompt", len(asked), "rows")
         # Reading the clock starts with the model's work: splitting text is not its speed.
         result._start = time.perf_counter()  # noqa: SLF001 - made here
         if choices:
-            first = next(turns for turns in prompts if turns is not None)
             counts = counted is None
             yield from _decide(model, ready, choices, first, asked, result=result, counts=counts)
         else:
@@ -147,6 +151,10 @@ def prompt(
         if not result.done:
             raise said from None
         result.failure = said
+    except Exception as error:
+        if not (result.done and is_shortage(error)):
+            raise
+        result.failure = error.with_traceback(None)  # its frames hold what was too much
     result.seconds = time.perf_counter() - result._start  # noqa: SLF001 - made here
     result.cost = model.cost(result.input_tokens, result.output_tokens)
     return result
@@ -159,18 +167,27 @@ def _placed(error: FmagicError, asked: Sequence[int]) -> FmagicError:
     return type(error)(f"Row {asked[error.place] + 1:,}: {error}")
 
 
+def _room(model: Writer, sampling: Sampling, *, truncate: bool) -> int:
+    """Return the tokens to leave free for an answer.
+
+    A prompt that is cut anyway leaves room for a whole answer; one that fits may leave less.
+    """
+    return max(1, min(sampling.max_tokens, model.context_length // 2)) if truncate else 1
+
+
 def _encode(
     model: Writer,
     prompts: Sequence[tuple[int, Sequence[Turn] | None]],
     table: bool,
     *,
+    reserve: int,
     truncate: bool,
 ) -> list[Any]:
     ready = []
     for row, turns in prompts:
         assert turns is not None
         try:
-            ready.append(model.encode(turns, truncate=truncate))
+            ready.append(model.encode(turns, reserve=reserve, truncate=truncate))
         except ContextLengthError as error:
             if not table:
                 raise

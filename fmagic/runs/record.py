@@ -56,7 +56,7 @@ class LicenseInfo(_Part):
 
 
 class ModelInfo(_Part):
-    """The model that did it, as it was loaded."""
+    """The model that did it, as it was loaded; whether it ran its own code or was pickled, if so."""
 
     name: str
     revision: str | None = None
@@ -65,6 +65,8 @@ class ModelInfo(_Part):
     device: str | None = None
     adapter: str | None = None
     license: LicenseInfo | None = None
+    trust_remote_code: bool | None = None
+    allow_pickle: bool | None = None
 
 
 class DataInfo(_Part):

@@ -34,6 +34,7 @@ def test_quotes_backslashes_and_repeats(arguments: Arguments) -> None:
         ("--seed", ["--seed"]),
         ('--data "open', ["quotation"]),
         ("-o 3x", ["3x"]),
+        ("-o class", ["class"]),
         ("--on-missing drop", ["skip"]),
     ],
 )
@@ -44,6 +45,26 @@ def test_what_cannot_be_read_says_what_can(
         arguments.read(line)
     for word in ["%%prompt", *words]:
         assert word in str(caught.value)
+
+
+def test_a_line_feed_can_be_a_stop(arguments: Arguments) -> None:
+    values = arguments.read(r"--stop '\n' --stop a\tb")
+    assert not isinstance(values, str)
+    assert values.stop == ["\n", "a\tb"]
+
+
+def test_a_misspelt_option_that_is_needed_is_found_too() -> None:
+    parser = Arguments("%%evaluate", "Score.")
+    add_template(parser, data_needed=True)
+    with pytest.raises(OptionError, match=r"has no option --dta\. Did you mean '--data'"):
+        parser.read("--dta reviews")
+    with pytest.raises(OptionError, match="required: --data"):
+        parser.read("--seed 1")
+
+
+def test_a_table_that_is_none_is_told() -> None:
+    with pytest.raises(DataError, match="frame is None"):
+        find_data("frame", {"frame": None})
 
 
 def test_help_is_text(arguments: Arguments) -> None:

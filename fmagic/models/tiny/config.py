@@ -41,9 +41,9 @@ class TrainConfig:
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
     warmup: int = 100
-    decay: float = 0.3
-    muon_lr: float = 2.5e-3
-    adamw_lr: float = 1e-3
+    decay: float = 0.75
+    muon_lr: float = 1.8e-3
+    adamw_lr: float = 8e-4
     weight_decay: float = 0.05
     clip: float = 1.0
     tokenizer_examples: int = 40_000

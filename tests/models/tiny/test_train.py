@@ -21,6 +21,7 @@ SMALL = TrainConfig(
     part_tokens=400,
     longest=160,
     warmup=5,
+    decay=0.3,
     tokenizer_examples=300,
     chunk_steps=10,
     pairs=8,
