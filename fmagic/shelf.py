@@ -116,6 +116,8 @@ class Shelf:
             if replaced is not None:
                 replaced.unload()
             return self._keep(name, model)
+        for each in self.by_name.values():
+            each.trim()
         try:
             with Fetching(parsed.name, (lambda: watch) if watch else self.watch) as fetching:
                 model = load(

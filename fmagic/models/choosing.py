@@ -13,14 +13,17 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fmagic.models.cache import repeat
-from fmagic.models.decoding import LIKE_LENGTH, Decoder
+from fmagic.models.decoding import LIKE_LENGTH, REMEMBERED, Decoder
 from fmagic.models.measures import input_device
 from fmagic.models.sampling import Sampling
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from fmagic.models.batch import Batch
+
 MOST_ROWS = 64
+MOST_SCORES = 1 << 26  # of all tokens of the vocabulary, for the tokens of choices in one pass
 
 
 def choose_by_cache(
@@ -45,13 +48,19 @@ def choose_by_cache(
         decoder.graphs.forget()  # the rows need the room
     prefix = decoder.read_prefix(prompts)
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+    longest_choice = max(map(len, choices)) - 1
     start = 0
     while start < len(order):
         longest = len(prompts[order[start]])
-        size = max(1, min(MOST_ROWS, batch_tokens // (longest + sum(map(len, choices)))))
+        columns = longest + longest_choice
+        size = min(
+            MOST_ROWS,
+            batch_tokens // (longest + sum(map(len, choices))),
+            REMEMBERED * batch_tokens // (columns * len(choices)),
+        )
         group = [
             index
-            for index in order[start : start + size]
+            for index in order[start : start + max(1, size)]
             if len(prompts[index]) - prefix.length >= LIKE_LENGTH * (longest - prefix.length)
         ]
         start += len(group)
@@ -59,17 +68,32 @@ def choose_by_cache(
         batch = decoder.read(rows, prefix)
         first = torch.log_softmax(batch.logits.float(), dim=-1)
         scores = first[:, [choice[0] for choice in choices]]
-        longest_choice = max(map(len, choices)) - 1
         if longest_choice:
-            inputs, targets, known = _continuations(choices, len(group), first.device)
-            mask = torch.cat([batch.mask.repeat_interleave(len(choices), dim=0), known], dim=1)
-            steps = torch.arange(longest_choice, device=first.device)
-            positions = batch.lengths.repeat_interleave(len(choices))[:, None] + steps
-            logits = decoder.forward(
-                inputs, mask, positions, repeat(batch.cache, len(choices)), all_logits=True
-            )
-            scores = scores + _gathered(logits, targets, known).view(len(group), len(choices))
+            # All choices at once, unless the copies of the prompts or the scores would be too large.
+            scored = MOST_SCORES // (first.shape[1] * longest_choice * len(group))
+            remembered = REMEMBERED * batch_tokens // (columns * len(group))
+            together = max(1, min(scored, remembered))
+            rest = [
+                _rest(decoder, batch, choices[place : place + together])
+                for place in range(0, len(choices), together)
+            ]
+            scores = scores + torch.cat(rest, dim=1)
         yield from zip(group, scores.tolist(), strict=True)
+
+
+def _rest(decoder: Decoder, batch: Batch, choices: Sequence[Sequence[int]]) -> torch.Tensor:
+    """Score what follows the first token of each choice; shape `(rows, choices)`."""
+    rows, device = len(batch.rows), batch.logits.device
+    if max(map(len, choices)) == 1:
+        return torch.zeros((rows, len(choices)), device=device)
+    inputs, targets, known = _continuations(choices, rows, device)
+    mask = torch.cat([batch.mask.repeat_interleave(len(choices), dim=0), known], dim=1)
+    steps = torch.arange(inputs.shape[1], device=device)
+    positions = batch.lengths.repeat_interleave(len(choices))[:, None] + steps
+    logits = decoder.forward(
+        inputs, mask, positions, repeat(batch.cache, len(choices)), all_logits=True
+    )
+    return _gathered(logits, targets, known).view(rows, len(choices))
 
 
 @torch.inference_mode()

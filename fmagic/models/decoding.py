@@ -21,9 +21,12 @@ from fmagic.models.abilities import Abilities
 from fmagic.models.batch import Batch, Prefix, Row
 from fmagic.models.cache import expand, new_cache, tokens_in
 from fmagic.models.detokenize import Detokenizer
+from fmagic.models.devices import detect
+from fmagic.models.fit import GROWTH
 from fmagic.models.graphs import Graphs, record
 from fmagic.models.measures import READ_ON_CPU, input_device, most_in_a_pass
 from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
+from fmagic.models.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -33,6 +36,8 @@ if TYPE_CHECKING:
     from fmagic.models.graphs import Recorder
 
 MOST_ROWS = 128
+REMEMBERED = 4  # times the tokens of a pass
+FILLED = 0.8  # of the free memory of a GPU, by the keys and values of a table
 SHORTEST_PREFIX = 16  # tokens; a shorter one costs more to copy than to read
 GROUPED_FROM = 256  # columns; below, a mask costs more than it saves
 LIKE_LENGTH = 0.8  # rows of one reading group are at least this share of the longest
@@ -69,6 +74,7 @@ class Decoder:
         self.batch_tokens = batch_tokens
         self._device = input_device(network)
         self._most_in_a_pass = most_in_a_pass(network)
+        self._most_remembered = REMEMBERED * batch_tokens
         self._able = Abilities.of(network, self._device)
         self._last: int | torch.Tensor = 1
         if self._able.gathers:
@@ -104,6 +110,7 @@ class Decoder:
         """
         if self.graphs and len(prompts) > 1:
             self.graphs.forget()  # the rows need the room
+        self._most_remembered = self._room(len(prompts))
         prefix = self.read_prefix(prompts)
         waiting = deque(
             sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
@@ -148,6 +155,16 @@ class Decoder:
         """Most tokens of one pass, padding included."""
         return min(self.batch_tokens, self._most_in_a_pass)
 
+    def _room(self, rows: int) -> int:
+        """Return how many tokens may be remembered at once, all rows together."""
+        most = REMEMBERED * self.batch_tokens
+        if rows == 1 or self._device.type != "cuda":
+            return most
+        text = self._config.get_text_config(decoder=True)
+        each = GROWTH * Shape.of(self._config).cache_bytes(text.dtype.itemsize, 1)
+        free = detect(str(self._device)).free_bytes
+        return max(1, min(most, int(FILLED * free / each))) if each else most
+
     def row(self, index: int, prompt: Sequence[int], sampling: Sampling, number: int) -> Row:
         """Prepare one prompt; `number` seeds its random stream."""
         return Row(
@@ -183,7 +200,7 @@ class Decoder:
         rows = sum(len(part.rows) for part in parts)
         widest = max((part.mask.shape[1] for part in parts), default=0)
         columns = max(longest, widest) + sampling.max_tokens
-        room = min(MOST_ROWS, 4 * self.batch_tokens // columns) - rows
+        room = min(MOST_ROWS, self._most_remembered // columns) - rows
         if parts and room < min(len(waiting), MOST_ROWS // 4):
             return []
         fresh = longest - prefix.length

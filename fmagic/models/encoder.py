@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import inspect
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from fmagic.errors import ContextLengthError
+from fmagic.models.devices import detect
 from fmagic.models.loaded import Loaded
 from fmagic.models.measures import READ_ON_CPU, input_device, most_in_a_pass
 from fmagic.models.pooling import Pooling, pool, read_pooling
+from fmagic.models.precision import BYTES
+from fmagic.models.shape import Shape
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -18,6 +22,7 @@ if TYPE_CHECKING:
 
 # Tokens of one pass.
 BATCH_TOKENS = {"cpu": READ_ON_CPU, "mps": 16384, "cuda": 65536}
+FILLED = 0.25  # of the free memory of a GPU, by the states of a pass
 LEAST_FULL = 0.9  # at most a tenth of a batch is padding
 
 
@@ -72,15 +77,30 @@ def embed(
     mode = pooling_of(model).mode
     body = _body(model)
     device = input_device(model.network)
-    budget = batch_tokens or min(
-        BATCH_TOKENS.get(device.type, BATCH_TOKENS["cpu"]), most_in_a_pass(model.network)
-    )
+    budget = batch_tokens or _budget(model, device)
+    # A causal model would keep keys and values of all tokens, which nobody asks for again.
+    options = {"use_cache": False} if _takes(body, "use_cache") else {}
     order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
     start = 0
     while start < len(order):
         places = _next_batch(order, start, ids, budget)
         start += len(places)
-        yield places, _forward(body, [ids[place] for place in places], mode, device)
+        yield places, _forward(body, [ids[place] for place in places], mode, device, options)
+
+
+def _budget(model: Loaded, device: torch.device) -> int:
+    """Return the tokens of one pass: what keeps the device busy and leaves it most of its memory."""
+    most = min(BATCH_TOKENS.get(device.type, BATCH_TOKENS["cpu"]), most_in_a_pass(model.network))
+    if device.type != "cuda":
+        return most
+    shape = Shape.of(model.network.config)
+    width = (4 * shape.hidden + 3 * shape.inner) * BYTES.get(model.dtype, BYTES["float32"])
+    return min(most, max(READ_ON_CPU, int(FILLED * detect(str(device)).free_bytes / width)))
+
+
+def _takes(body: Any, option: str) -> bool:
+    """Tell whether a network takes an option by its name."""
+    return option in inspect.signature(body.forward).parameters
 
 
 def _next_batch(
@@ -100,7 +120,11 @@ def _next_batch(
 
 @torch.inference_mode()
 def _forward(
-    body: Any, batch: Sequence[Sequence[int]], mode: Any, device: torch.device
+    body: Any,
+    batch: Sequence[Sequence[int]],
+    mode: Any,
+    device: torch.device,
+    options: dict[str, bool],
 ) -> np.ndarray:
     longest = max(map(len, batch))
     rows = torch.tensor([[*row, *[0] * (longest - len(row))] for row in batch], device=device)
@@ -108,7 +132,7 @@ def _forward(
     if any(len(row) < longest for row in batch):
         lengths = torch.tensor([len(row) for row in batch], device=device)
         mask = (torch.arange(longest, device=device) < lengths[:, None]).long()
-    states = body(input_ids=rows, attention_mask=mask).last_hidden_state
+    states = body(input_ids=rows, attention_mask=mask, **options).last_hidden_state
     return pool(states, mask, mode).cpu().numpy()
 
 

@@ -261,9 +261,10 @@ def estimate(
         work = tokens * width + batch * shape.vocabulary * FULL
         if writes:
             cache = int(GROWTH * batch * shape.cache_bytes(dtype_bytes, context))
-        # A tensor is read in the type of its file before it is cast or quantized; that is over
-        # when the first pass begins.
-        work = max(int(SLACK * work), census.largest * FULL)
+        # A tensor is read in the type of its file before it is cast or quantized, for a GPU in the
+        # memory of the processor; that is over when the first pass begins.
+        read = dtype_bytes if device.type == "cuda" else FULL
+        work = max(int(SLACK * work), census.largest * read)
     else:
         learning = _learning_bytes(shape, census, training)
         tokens = training.batch * min(training.tokens, context)

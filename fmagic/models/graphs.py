@@ -12,7 +12,9 @@ length, 8-bit layers) cannot. Then the ordinary way goes on.
 
 from __future__ import annotations
 
+import contextlib
 import time
+import warnings
 from typing import TYPE_CHECKING
 
 import torch
@@ -22,7 +24,7 @@ from transformers.cache_utils import StaticLayer
 from fmagic.models.memory import is_shortage
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     Recorder = Callable[[Callable[[], None], torch.device], Callable[[], None]]
     States = Sequence[tuple[torch.Tensor, torch.Tensor]]
@@ -44,23 +46,35 @@ def record(work: Callable[[], None], device: torch.device) -> Callable[[], None]
         # The default stream of a recording belongs to the device that recorded first.
         stream = torch.cuda.Stream()  # type: ignore[no-untyped-call]  # torch leaves it untyped
         stream.wait_stream(torch.cuda.current_stream())
-        with torch.cuda.stream(stream):
-            work()  # libraries take their workspaces
-            # A recording that fails can leave the allocator unusable, so what would make it fail
-            # is found before: whatever waits for the device.
-            mode = torch.cuda.get_sync_debug_mode()
-            torch.cuda.set_sync_debug_mode("error")
-            try:
-                work()
-            finally:
-                torch.cuda.set_sync_debug_mode(mode)
-            graph = torch.cuda.CUDAGraph()
-            # Other threads may ask the driver for the memory meanwhile.
-            with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
-                work()
-        torch.cuda.current_stream().wait_stream(stream)
+        try:
+            with torch.cuda.stream(stream):
+                work()  # libraries take their workspaces
+                # A recording that fails can leave the allocator unusable, so what would make it
+                # fail is found before: whatever waits for the device.
+                with _waiting_is_an_error():
+                    work()
+                graph = torch.cuda.CUDAGraph()
+                # Other threads may ask the driver for the memory meanwhile.
+                with torch.cuda.graph(graph, stream=stream, capture_error_mode="thread_local"):
+                    work()
+        finally:
+            # Whoever gets these buffers next waits for what is still to be written to them.
+            torch.cuda.current_stream().wait_stream(stream)
     replay: Callable[[], None] = graph.replay
     return replay
+
+
+@contextlib.contextmanager
+def _waiting_is_an_error() -> Iterator[None]:
+    """Let whatever waits for the device raise, without torch's warning that this is a prototype."""
+    mode = torch.cuda.get_sync_debug_mode()
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.cuda.set_sync_debug_mode("error")
+        try:
+            yield
+        finally:
+            torch.cuda.set_sync_debug_mode(mode)
 
 
 class Steps:

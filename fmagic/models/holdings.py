@@ -53,7 +53,7 @@ def holdings(
     here = [each for each in models if each.is_loaded and each.device.touches(device)]
     for model in here:
         for tensor in tensors_of(model.module):
-            seen.add((str(tensor.device), tensor.data_ptr()))
+            seen.add((str(tensor.device), address(tensor)))
     found = [
         Held(each.name, "model", each.weight_bytes, f"%unload {each.name}")
         for each in sorted(here, key=lambda model: model.used)
@@ -75,6 +75,14 @@ def offer(held: Iterable[Held]) -> str:
     return f"This kernel could free: {said}."
 
 
+def _is_on(place: Any, device: Device) -> bool:
+    """Tell whether a device of torch is one of ours, or one of its parts."""
+    return any(
+        place.type == each.type and (each.type != "cuda" or place.index in (None, each.index))
+        for each in device.each
+    )
+
+
 def _new_bytes(value: object, device: Device, seen: set[tuple[str, int]]) -> Iterator[int]:
     """Yield the bytes of a value's memory on the device that nobody has counted yet."""
     torch, numpy, pandas = (sys.modules.get(name) for name in ("torch", "numpy", "pandas"))
@@ -82,7 +90,7 @@ def _new_bytes(value: object, device: Device, seen: set[tuple[str, int]]) -> Ite
         tensors: Iterable[Any] = [value] if isinstance(value, torch.Tensor) else tensors_of(value)
         for tensor in tensors:
             place = (str(tensor.device), address(tensor))
-            if tensor.device.type == device.type and place not in seen:
+            if _is_on(tensor.device, device) and place not in seen:
                 seen.add(place)
                 yield int(tensor.nbytes)
     elif device.type != "cpu":

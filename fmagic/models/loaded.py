@@ -93,6 +93,9 @@ class Loaded:
         """Return what is worth knowing about how the model runs, once it has run."""
         return ()
 
+    def trim(self) -> None:
+        """Free what is kept only for the speed of the next answer; most models keep nothing."""
+
     def info(self) -> dict[str, Any]:
         """Return what a run's record says about the model."""
         return {

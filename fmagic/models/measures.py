@@ -13,6 +13,9 @@ READ_ON_CPU = 2048
 # Of a model in 8 bits: bitsandbytes copies what each layer reads and writes into 32 bits, several
 # times, and 2,048 tokens of them take more than the weights do. Fewer are no slower.
 READ_IN_8_BITS = 512
+# Attention that is written out holds a score for each head, token and token before it. Where a model
+# knows no other, a pass is bounded by scores, for prompts of up to `LONG` tokens.
+SCORES, LONG, READ_EAGERLY = 1 << 27, 8192, 256
 NO_LIMIT = 10**9  # a tokenizer without a limit says 10**30
 UNBOUNDED = 32_768  # tokens; for models that could go on for ever, such as recurrent ones
 
@@ -24,10 +27,15 @@ def count_quantized(module: Any) -> int:
 
 def most_in_a_pass(module: Any) -> int:
     """Return how many tokens one pass of a model may read without taking memory out of proportion."""
+    config = module.config.get_text_config(decoder=True)
     if input_device(module).type == "cpu" and any(
         type(each).__name__ == "Linear8bitLt" for each in module.modules()
     ):
         return READ_IN_8_BITS
+    heads = getattr(config, "num_attention_heads", None)
+    if isinstance(heads, int) and getattr(config, "_attn_implementation", None) == "eager":
+        longest = min(getattr(config, "max_position_embeddings", None) or UNBOUNDED, LONG)
+        return max(READ_EAGERLY, SCORES // (heads * longest))
     return NO_LIMIT
 
 

@@ -58,7 +58,10 @@ def is_shortage(error: BaseException) -> bool:
         return True
     text = str(error)
     return isinstance(error, RuntimeError) and (
-        "can't allocate memory" in text or "not enough memory" in text or "out of memory" in text
+        "can't allocate memory" in text
+        or "not enough memory" in text
+        or "out of memory" in text
+        or "_ALLOC_FAILED" in text  # of cuBLAS and cuDNN
     )
 
 

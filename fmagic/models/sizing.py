@@ -23,7 +23,9 @@ if TYPE_CHECKING:
 # Weights of two dimensions that are no linear layers, or are not quantized.
 _STAYS = re.compile(
     r"embed|embd|wte|wpe|word_emb|position|relative_attention_bias|shared\.weight|lm_head|pooler"
-    r"|^score\.|^classifier|norm|DenseReluDense\.wo",
+    r"|^score\.|^classifier|norm|DenseReluDense\.wo"
+    # Experts stand one by one in files, and in memory as one tensor, which is not quantized.
+    r"|\.experts\.",
     re.IGNORECASE,
 )
 
@@ -67,7 +69,7 @@ def _shapes(files: Iterable[Path]) -> Iterable[tuple[str, tuple[int, ...]]]:
 
 
 def _is_linear(name: str, shape: tuple[int, ...]) -> bool:
-    if len(shape) < 2 or not name.endswith("weight") or _STAYS.search(name):  # noqa: PLR2004 - rows and columns
+    if len(shape) != 2 or not name.endswith("weight") or _STAYS.search(name):  # noqa: PLR2004 - rows and columns
         return False
-    rows, columns = shape[-2:]
+    rows, columns = shape
     return rows % ROWS == 0 and columns % COLUMNS == 0

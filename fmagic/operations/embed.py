@@ -82,6 +82,7 @@ def embed(
     import numpy as np
 
     start = time.perf_counter()
+    model.trim()
     passages = model.passages(texts, truncate=truncate)
     yield Started("Embed", len(passages), "texts")
     vectors: np.ndarray | None = None

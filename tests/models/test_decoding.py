@@ -9,7 +9,7 @@ import torch
 from transformers import MambaConfig, MambaForCausalLM, T5Config, T5ForConditionalGeneration
 
 from fmagic.models import decoding, measures
-from fmagic.models.cache import is_plain
+from fmagic.models.cache import is_plain, tokens_in
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.generating import Generator
 from tests.support.networks import (
@@ -196,6 +196,24 @@ def test_choices_score_what_a_whole_pass_scores(name: str) -> None:
     for index, scores in whole.items():
         assert cached[index] == pytest.approx(scores, abs=1e-3)
         assert all(score < 0 for score in scores)
+
+
+def test_many_choices_do_not_multiply_what_is_remembered() -> None:
+    model = build(PLAIN["qwen3"])
+    asked = prompts(shared=60, count=6)
+    choices = [[word, word + 1, END] for word in range(20, 60)] + [[15, END], [9]]
+    whole = dict(choose_by_text(model, asked, choices, decoder_start=None, batch_tokens=20_000))
+    seen: list[int] = []
+    model.register_forward_pre_hook(
+        lambda _, __, given: seen.append(
+            given["input_ids"].shape[0] * (tokens_in(given["past_key_values"]) + 2)
+        ),
+        with_kwargs=True,
+    )
+    found = dict(choose_by_cache(runner(model), asked, choices, batch_tokens=256))
+    assert max(seen) <= 4 * 256
+    for index, scores in whole.items():
+        assert found[index] == pytest.approx(scores, abs=1e-3)
 
 
 def test_the_head_is_never_copied_for_each_row(monkeypatch: pytest.MonkeyPatch) -> None:

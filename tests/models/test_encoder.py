@@ -48,6 +48,26 @@ def test_batches_change_nothing(checkpoints: Checkpoints, architecture: str, poo
     assert together[1] == pytest.approx(expected.numpy(), abs=1e-4)
 
 
+def test_a_causal_model_keeps_no_keys_for_vectors(checkpoints: Checkpoints) -> None:
+    model = load(str(checkpoints("llama")), device="cpu", quant="none")
+    kept: list[object] = []
+    watch = model.network.base_model.register_forward_hook(
+        lambda _, __, output: kept.append(output.past_key_values)
+    )
+    vectors(model, TEXTS)
+    watch.remove()
+    assert set(kept) == {None}
+
+
+def test_a_mark_in_a_text_is_text(checkpoints: Checkpoints) -> None:
+    model = load(str(checkpoints("bert")), device="cpu", quant="none")
+    mark = model.tokenizer.sep_token or model.tokenizer.eos_token
+    plain, marked = tokenize(model, ["the fox", f"the fox {mark}"])
+    token = model.tokenizer.convert_tokens_to_ids(mark)
+    assert marked.count(token) == plain.count(token)
+    assert len(marked) > len(plain)
+
+
 def test_a_text_that_is_too_long_is_named_or_cut(checkpoints: Checkpoints) -> None:
     model = load(str(checkpoints("bert")), device="cpu", quant="none")
     texts = ["short", "fox " * 300]

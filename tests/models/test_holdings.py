@@ -11,8 +11,8 @@ import torch
 
 from fmagic.errors import OutOfMemoryError
 from fmagic.models import spread
-from fmagic.models.devices import Device
-from fmagic.models.holdings import Held, offer
+from fmagic.models.devices import Device, joined
+from fmagic.models.holdings import Held, _is_on, offer
 from fmagic.session import Session
 from fmagic.settings import Fmagic
 from tests.models.test_fit import DEVICE
@@ -65,6 +65,15 @@ def test_other_devices_do_not_count(checkpoints: Checkpoints) -> None:
     session.load(str(checkpoints("llama")), quant="none")
     session.names = {"tensor": torch.zeros(4_000_000), "array": np.zeros(3_000_000)}
     assert session.holdings(Device("cuda", 0, "a GPU", 10**9, 10**9)) == []
+
+
+def test_of_several_gpus_the_right_one_counts() -> None:
+    first, second = (Device("cuda", index, "GPU", 1, 1) for index in (0, 1))
+    place = torch.device("cuda:0")
+    assert _is_on(place, first)
+    assert not _is_on(place, second)
+    assert _is_on(place, joined([second, first]))
+    assert not _is_on(torch.device("cpu"), first)
 
 
 def test_a_model_that_does_not_fit_is_refused_with_an_offer(

@@ -8,7 +8,7 @@ import pytest
 
 from fmagic.models.fit import take_census
 from fmagic.models.shape import Shape
-from fmagic.models.sizing import local_size, shape_of
+from fmagic.models.sizing import census_of, local_size, shape_of
 from tests.support.checkpoints import ARCHITECTURES, make_model
 
 if TYPE_CHECKING:
@@ -28,6 +28,18 @@ def test_the_files_tell_what_the_model_has(architecture: str, checkpoints: Check
     assert census.linear == pytest.approx(real.linear, rel=0.05)
     assert census.largest == real.largest
     assert shape == Shape.of(model.config)
+
+
+def test_experts_are_not_quantized() -> None:
+    block = "model.layers.0."
+    shapes: dict[str, tuple[int, ...]] = {
+        f"{block}self_attn.q_proj.weight": (64, 128),
+        f"{block}mlp.experts.3.up_proj.weight": (64, 128),
+        f"{block}mlp.experts.gate_up_proj.weight": (4, 64, 128),
+    }
+    census = census_of(shapes)
+    assert census.linear == 64 * 128
+    assert census.parameters == 6 * 64 * 128
 
 
 def test_files_that_tell_nothing(tmp_path: Path) -> None:

@@ -151,6 +151,10 @@ def test_each_gpu_keeps_room_for_the_work(two_gpus: None) -> None:
     assert arguments["device_map"] == "sequential"
     assert arguments["max_memory"] == {1: 7.2 * GB, 0: 3.6 * GB, "cpu": 72 * GB}
     assert spread.placement(joined([LARGE, SMALL]), needed)["max_memory"]["cpu"] == 0
+    # transformers itself takes a tenth off what it may fill with quantized weights.
+    quantized = fit.Fit(20 * GB, GB, GB // 2, GB // 2, whole.free_bytes, "nf4")
+    room = spread.placement(whole, quantized)["max_memory"]
+    assert [round(0.9 * room[place] / GB, 3) for place in (1, 0)] == [7.2, 3.6]
     assert spread.placement(LARGE, needed) == {"device_map": {"": "cuda:1"}}
 
 
