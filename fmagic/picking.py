@@ -6,21 +6,58 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from fmagic.operations.events import Started
 from fmagic.results import View
 from fmagic.views import Stack, Table, Text, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping, Sequence
 
+    from fmagic.drive import Watch
     from fmagic.models.choices import Choice, Wanted
     from fmagic.models.fit import Fit
     from fmagic.models.loaded import Loaded
+    from fmagic.picker import Picking
     from fmagic.shelf import Shelf
 
 COLUMNS = ("model", "task", "size", "memory", "licence", "where", "good at")
 TASK_OF = {"causal": "text-generation", "seq2seq": "seq2seq", "encoder": "embedding"}
 _MILLION, _BILLION = 10**6, 10**9
 _HUNDRED = 100
+
+
+def picking(shelf: Shelf) -> Picking:
+    """Return the state of a picker that loads onto a shelf."""
+    from fmagic.models.catalog import listing
+    from fmagic.models.choices import Sizer, choices
+    from fmagic.models.choices_hub import measured, of_hub
+    from fmagic.models.devices import detect
+    from fmagic.picker import Hub, Picking
+
+    def search(wanted: Wanted) -> list[Choice]:
+        device = detect(shelf.settings.device)
+        return choices(Path(shelf.settings.models_dir), device, wanted)
+
+    def search_hub(wanted: Wanted) -> list[Choice]:
+        on_disk = [each.name for each in listing(Path(shelf.settings.models_dir))]
+        return of_hub(detect(shelf.settings.device), wanted, without=on_disk)
+
+    def measure(choice: Choice) -> Choice:
+        return measured(choice, Sizer(detect(shelf.settings.device)))
+
+    def load(name: str, method: str, watch: Watch) -> None:
+        before = shelf.current
+        model = shelf.load(name, quant=method, watch=watch)
+        try:
+            watch.event(Started("", None, ""))
+        except KeyboardInterrupt:
+            # Cancel came while the weights were read.
+            shelf.unload(model.name)
+            if before in shelf.by_name:
+                shelf.current = before
+            raise
+
+    return Picking(search, load, Hub(search_hub, measure))
 
 
 def models_view(shelf: Shelf, wanted: Wanted, *, hub: bool = False) -> View:

@@ -101,7 +101,10 @@ class Running(Shelf):
         peak = PeakMemory(model.device)
         started = time.perf_counter()
         try:
-            with self.stops.work(active.record.id, kind, cell.id if cell else None) as work:
+            with (
+                self.stops.work(active.record.id, kind, cell.id if cell else None) as work,
+                self.busy,
+            ):
                 self.changed()
                 done, points = drive(operation, active, watch, work)
             if adopt is not None:

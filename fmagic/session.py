@@ -12,7 +12,7 @@ from fmagic.filling import checked_choices, fill, texts_of
 from fmagic.health import doctor_view, freed_view, loaded_view, status_view
 from fmagic.logbook import Logbook
 from fmagic.models.sampling import Sampling
-from fmagic.picking import models_view
+from fmagic.picking import models_view, picking
 from fmagic.results import Answer, Answers, Scores, Tuned, Vectors, View
 from fmagic.template import Template
 
@@ -20,8 +20,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fmagic.data import Rows
-    from fmagic.drive import Watch
-    from fmagic.models.choices import Choice, Wanted
     from fmagic.operations.evaluate import EvaluateResult
     from fmagic.operations.finetune import FinetuneResult
     from fmagic.operations.prompt import PromptResult
@@ -372,27 +370,7 @@ class Session(Logbook):
         Raises:
             OptionError: this is no notebook, or ipywidgets is not installed.
         """
-        from fmagic.models.catalog import listing
-        from fmagic.models.choices import Sizer, choices
-        from fmagic.models.choices_hub import measured, of_hub
-        from fmagic.models.devices import detect
-        from fmagic.picker import Hub, Picking
-
-        def search(wanted: Wanted) -> list[Choice]:
-            device = detect(self.settings.device)
-            return choices(Path(self.settings.models_dir), device, wanted)
-
-        def search_hub(wanted: Wanted) -> list[Choice]:
-            on_disk = [each.name for each in listing(Path(self.settings.models_dir))]
-            return of_hub(detect(self.settings.device), wanted, without=on_disk)
-
-        def measure(choice: Choice) -> Choice:
-            return measured(choice, Sizer(detect(self.settings.device)))
-
-        def load(name: str, method: str, watch: Watch) -> None:
-            self.load(name, quant=method, watch=watch)
-
-        if not self.front.pick(Picking(search, load, Hub(search_hub, measure))):
+        if not self.front.pick(picking(self)):
             raise OptionError(
                 "The picker is a widget: it needs a notebook and ipywidgets (pip install "
                 "ipywidgets). `%models` lists the same, and `%model NAME` loads."

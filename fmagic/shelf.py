@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -43,6 +44,8 @@ class Shelf:
         self.settings = settings
         self.by_name: dict[str, Loaded] = {}
         self.current: str | None = None
+        # Held while weights are read or used: the picker loads in a thread of its own.
+        self.busy = threading.RLock()
 
     @tidy
     def load(
@@ -133,6 +136,7 @@ class Shelf:
                     settings=self.settings,
                     replaces=replaced,
                     beside=list(self.by_name.values()),
+                    alone=self.busy,
                 )
         except BaseException as error:
             if replaced is not None and not replaced.is_loaded:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fmagic.errors import FmagicError, ModelError
 from fmagic.models.architecture import reads_images_too
 from fmagic.models.cards import license_of
-from fmagic.models.checkpoint import transformer_folder
+from fmagic.models.checkpoint import find_weights, transformer_folder
 from fmagic.models.hub import TINY_FOLDER, cached
 from fmagic.models.known import find
 from fmagic.models.licenses import UNKNOWN, strictest
@@ -149,10 +149,13 @@ def _hub(models_dir: Path) -> list[Entry]:
             continue
         newest = max(repository.revisions, key=lambda each: each.last_modified)
         folder = newest.snapshot_path
-        if _is_text_model(folder):
+        # What other programs left: a name without its owner, or a configuration without weights.
+        if "/" in repository.repo_id and _can_load(folder):
+            # Only a commit is there, where a commit was asked for.
+            pinned = "" if cached(repository.repo_id) else f"@{newest.commit_hash}"
             entries.append(
                 _entry(
-                    ModelSpec("hub", repository.repo_id, newest.commit_hash),
+                    ModelSpec("hub", f"{repository.repo_id}{pinned}", newest.commit_hash),
                     folder,
                     models_dir,
                     size=newest.size_on_disk,
@@ -161,8 +164,16 @@ def _hub(models_dir: Path) -> list[Entry]:
     return entries
 
 
-def _is_text_model(folder: Path) -> bool:
-    return (transformer_folder(folder) / "config.json").is_file()
+def _can_load(folder: Path) -> bool:
+    """Tell whether a folder holds a model for text with its weights, pickled ones too."""
+    path = transformer_folder(folder)
+    if not (path / "config.json").is_file():
+        return False
+    try:
+        find_weights(path, allow_pickle=True)
+    except ModelError:
+        return False
+    return True
 
 
 def _entry(

@@ -1,7 +1,7 @@
 """Models of the Hugging Face Hub: from this disk at once, over the network only if they must.
 
-A model that is on this disk is never looked up elsewhere, so it loads without a network, and its
-revision changes only when the user asks for another.
+A model that is on this disk loads without a network, and its revision changes only when the user
+asks for another. It is looked up once where another program may have fetched a part of it.
 """
 
 from __future__ import annotations
@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING
 
 from fmagic.errors import (
     FmagicError,
+    Interrupted,
     ModelError,
     OptionError,
     UnsafeModelError,
@@ -33,7 +34,15 @@ from fmagic.models.checkpoint import (
 from fmagic.models.download import download
 from fmagic.models.hub_client import LONGEST_CONFIG, no_answer, small_file
 from fmagic.models.hub_errors import explained, fetch_command, missing, patiently
-from fmagic.models.hub_storage import Digest, RemoteFile, checked_names, must_have_room
+from fmagic.models.hub_storage import (
+    Digest,
+    RemoteFile,
+    checked_names,
+    lacks,
+    must_have_room,
+    note_lacking,
+)
+from fmagic.models.spec import read_json
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
@@ -45,6 +54,7 @@ DEFAULT_REVISION = "main"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
 CARD = "README.md"
+SMALL_PARTS = ("tokenizer.json", "modules.json")  # that another program may have left out
 TOLD_BY = ("config.json", "modules.json")  # what kind of model it is, and how large
 TEXT_ENDINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja", ".spm", ".vocab")
 TINY_FOLDER = Path(__file__).parent / "tiny" / "weights"
@@ -115,20 +125,29 @@ def resolve(
         return LocalModel(transformer_folder(spec.path), spec.path, spec.revision)
     revision = checked_revision(revision or spec.revision)
     found = cached(spec.name, revision)
-    if found is not None and _is_whole(found, allow_pickle=allow_pickle):
+    whole = found is not None and _is_whole(found, allow_pickle=allow_pickle)
+    alone = offline or _offline_mode()
+    if found is not None and whole and (alone or not _may_lack(found, spec.name)):
         return found
-    if offline or _offline_mode():
+    if alone:
         raise missing(spec.name, revision, "the network is switched off")
-    return _fetch(
-        spec.name,
-        revision,
-        allow_pickle=allow_pickle,
-        with_code=with_code,
-        known=known,
-        doubted=found is not None,
-        look=look,
-        progress=progress,
-    )
+    try:
+        fetched = _fetch(
+            spec.name,
+            revision if found is None or not whole else found.revision,
+            allow_pickle=allow_pickle,
+            with_code=with_code,
+            known=known,
+            doubted=found is not None and not whole,
+            look=look,
+            progress=progress,
+        )
+    except FmagicError as error:
+        if found is None or not whole or isinstance(error, Interrupted):
+            raise
+        return found  # as far as anybody can tell
+    note_lacking(spec.name, fetched.root, SMALL_PARTS)
+    return fetched
 
 
 def cached(name: str, revision: str | None = None) -> LocalModel | None:
@@ -210,6 +229,20 @@ def _is_whole(found: LocalModel, *, allow_pickle: bool) -> bool:
     except ModelError:
         return False
     return True
+
+
+def _may_lack(found: LocalModel, name: str) -> bool:
+    """Tell whether another program may have left out small files of a model in the cache.
+
+    transformers fetches what it reads itself: not how vectors are pooled, and of AutoModel alone no
+    tokenizer.
+    """
+    if not any(folder.glob("*token*") for folder in (found.path, found.root)):
+        return not lacks(name, found.root, "tokenizer.json")
+    names = (read_json(found.path / "config.json") or {}).get("architectures") or ()
+    writes = any("CausalLM" in each or "ConditionalGeneration" in each for each in names)
+    pooled = (found.root / "modules.json").is_file()
+    return not writes and not pooled and not lacks(name, found.root, "modules.json")
 
 
 def _offline_mode() -> bool:

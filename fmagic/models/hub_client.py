@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
 import re
+import time
+from email.utils import parsedate_to_datetime
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import ModelError
@@ -70,6 +73,15 @@ def lock(file: Path, seconds: float) -> AbstractContextManager[Any]:
     return held
 
 
+def excludes(file: Path) -> bool:
+    """Tell whether a lock that is held here keeps others out: on some network disks none does."""
+    try:
+        with lock(file, 0):
+            return False
+    except TimeoutError:
+        return True
+
+
 def quiet() -> AbstractContextManager[Any]:
     """Return a block in which the client draws no progress bars."""
     from huggingface_hub.utils import disable_progress_bars  # type: ignore[attr-defined]  # as above
@@ -101,6 +113,8 @@ def waiting_time(error: Any) -> float | None:
     asked = str(response.headers.get("Retry-After", "")).strip()
     if asked.isdigit():
         return float(asked)
+    with contextlib.suppress(TypeError, ValueError):
+        return max(0.0, parsedate_to_datetime(asked).timestamp() - time.time())
     # `"api";r=0;t=55` of the draft on rate limits: 55 seconds until there is more.
     found = re.search(r";\s*t\s*=\s*(\d+)", str(response.headers.get("ratelimit", "")))
     return float(found[1]) if found else float("inf")

@@ -6,6 +6,7 @@ the other can hold the request with its token.
 
 from __future__ import annotations
 
+import json
 import time
 from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -111,6 +112,11 @@ def explained(  # noqa: PLR0911 - one for each thing that can happen
     ):
         said = f"the Hugging Face Hub cannot be reached ({type(error).__name__})"
         return missing(name, revision, said)
+    if isinstance(error, json.JSONDecodeError):
+        return DownloadError(
+            f"What answers at {constants.ENDPOINT} is no Hugging Face Hub: a login page of the "
+            "network, a proxy, or a wrong HF_ENDPOINT. Open that address in a browser."
+        )
     if isinstance(error, OSError):
         return DownloadError(
             f"{name} cannot be written to the hub's cache, {constants.HF_HUB_CACHE}: "

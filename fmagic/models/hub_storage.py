@@ -144,6 +144,21 @@ class Storage:
         return snapshot
 
 
+def lacks(name: str, snapshot: Path, file: str) -> bool:
+    """Tell whether it is known that a commit has no such file."""
+    return (Storage(name).root / ".no_exist" / snapshot.name / file).exists()
+
+
+def note_lacking(name: str, snapshot: Path, files: Iterable[str]) -> None:
+    """Note which files a commit does not have, where the hub's client notes it too."""
+    folder = Storage(name).root / ".no_exist" / snapshot.name
+    with contextlib.suppress(OSError):  # then it is asked for again
+        for file in files:
+            if not (snapshot / file).exists():
+                folder.mkdir(parents=True, exist_ok=True)
+                (folder / file).touch()
+
+
 def checked_names(name: str, files: Iterable[str]) -> None:
     """Refuse names that would leave the model's folder.
 

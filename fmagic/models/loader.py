@@ -7,6 +7,7 @@ leaves nothing in memory.
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import gc
 from dataclasses import dataclass
@@ -41,6 +42,7 @@ from fmagic.settings import Fmagic
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable
+    from contextlib import AbstractContextManager
 
     from fmagic.models.devices import Device
     from fmagic.models.encoder import Encoder
@@ -82,6 +84,7 @@ def load(
     settings: Fmagic | None = None,
     replaces: Loaded | None = None,
     beside: Iterable[Loaded] = (),
+    alone: AbstractContextManager[object] | None = None,
 ) -> LanguageModel | Encoder:
     """Load a model.
 
@@ -101,6 +104,7 @@ def load(
         replaces: a model that is freed for this one, once nothing but the reading of the weights
             can fail any more; what it holds counts as free.
         beside: models in memory; an adapter shares the weights of its base, if that is among them.
+        alone: entered once everything is on this disk, to read the weights.
 
     Raises:
         ModelError: one of its subclasses says why the model cannot be loaded.
@@ -145,18 +149,8 @@ def load(
             beside=[each for each in beside if each is not replaces],
             stated=license_for(base, local.root, models_dir, adapter=found.path if found else None),
         )
-        try:
-            return read(request)
-        except MixedTypesError as error:
-            if not request.takes_any_dtype:
-                raise
-            empty_frames(error)
-        gc.collect()
-        notice = f"{spec.name} computes in float32: its code does not work in a smaller type."
-        try:
-            return read(dataclasses.replace(request, dtype="float32", notice=notice))
-        except OutOfMemoryError as error:
-            raise OutOfMemoryError(f"{notice} {error}") from None
+        with alone or contextlib.nullcontext():
+            return _in_some_type(read, request, spec.name)
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
     empty_frames(failure)  # they hold the model
@@ -168,6 +162,24 @@ def load(
         raise said from failure
     finally:
         del failure, said
+
+
+def _in_some_type(
+    read: Callable[[_Request], LanguageModel | Encoder], request: _Request, name: str
+) -> LanguageModel | Encoder:
+    """Read a model, in float32 if its code mixes types and none was asked for."""
+    try:
+        return read(request)
+    except MixedTypesError as error:
+        if not request.takes_any_dtype:
+            raise
+        empty_frames(error)
+    gc.collect()
+    notice = f"{name} computes in float32: its code does not work in a smaller type."
+    try:
+        return read(dataclasses.replace(request, dtype="float32", notice=notice))
+    except OutOfMemoryError as error:
+        raise OutOfMemoryError(f"{notice} {error}") from None
 
 
 def _must_suit(request: _Request, label: str, folder: Path) -> None:

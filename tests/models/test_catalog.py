@@ -20,12 +20,22 @@ def test_bundled_tuned_and_cached_models(
     snapshot = hub_cache / "models--org--small" / "snapshots" / ("b" * 40)
     shutil.copytree(checkpoints("bert"), snapshot)
     (snapshot / "README.md").write_text("---\nlanguage: en\nlicense: Apache-2.0\n---\n# Small\n")
+    refs = hub_cache / "models--org--small" / "refs"
+    refs.mkdir()
+    (refs / "main").write_text("b" * 40)
+    # What other programs leave: a bare name, a configuration alone, a commit alone.
+    for name in ("bare", "org--part", "org--pinned"):
+        other = hub_cache / f"models--{name}" / "snapshots" / ("d" * 40)
+        shutil.copytree(checkpoints("bert"), other)
+        if name == "org--part":
+            (other / "model.safetensors").unlink()
     (hub_cache / "models--org--nothing" / "snapshots" / ("c" * 40)).mkdir(parents=True)
     run = tmp_path / "models" / "mine" / "0198a000"
     run.mkdir(parents=True)
     (run / "fmagic.json").write_text(json.dumps({"base": "tiny"}))
 
-    tiny, mine, small = listing(tmp_path / "models")
+    tiny, mine, pinned, small = listing(tmp_path / "models")
+    assert pinned.name == f"org/pinned@{'d' * 40}"
     assert (tiny.name, tiny.source, tiny.architecture) == ("tiny", "tiny", "LlamaForCausalLM")
     assert tiny.bytes > 100_000
     assert (mine.name, mine.source, mine.base, mine.revision) == (

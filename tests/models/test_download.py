@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import _thread
+import contextlib
 import os
 import shutil
 import subprocess
@@ -10,12 +11,12 @@ import sys
 import threading
 from pathlib import Path
 from types import SimpleNamespace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
 from fmagic.errors import DownloadError, Interrupted, ModelError, OfflineError
-from fmagic.models import hub_client, hub_storage
+from fmagic.models import download, hub_client, hub_storage
 from fmagic.models.hub import cached, resolve
 from fmagic.models.hub_storage import RemoteFile, Storage
 from fmagic.models.spec import ModelSpec
@@ -206,6 +207,67 @@ def test_a_file_that_is_too_short_is_an_error(
     with pytest.raises(DownloadError, match=r"ends before its .* bytes"):
         fetched()
     assert not list(hub_cache.rglob(f"blobs/{digest((folder / WEIGHTS).read_bytes())[0]}*"))
+
+
+def test_a_file_that_is_too_long_is_an_error_and_no_endless_loop(
+    hub: Hub, commit: str, folder: Path
+) -> None:
+    hub.misbehave("endless", WEIGHTS)
+    with pytest.raises(DownloadError, match=r"does not end after its .* bytes"):
+        fetched()
+    assert len(hub.gets(WEIGHTS)) == 2  # once, with its redirect
+
+
+def test_where_locks_hold_nobody_back_the_file_on_the_disk_is_checked(
+    hub: Hub, hub_cache: Path, commit: str, folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (hub_client, download):
+        monkeypatch.setattr(module, "lock", lambda *_: contextlib.nullcontext())
+    stream = download._Fetching._stream
+
+    def meddled(self: download._Fetching, file: RemoteFile, part: Path, *args: Any) -> None:
+        stream(self, file, part, *args)
+        if file.name == WEIGHTS and len(hub.gets(WEIGHTS)) <= 2:
+            with part.open("r+b") as out:
+                out.write(b"another process")
+
+    monkeypatch.setattr(download._Fetching, "_stream", meddled)
+    assert is_good(fetched(), folder)
+    assert len(hub.gets(WEIGHTS)) == 4  # it was fetched once more
+
+
+def test_small_files_that_another_program_left_out_are_fetched(
+    hub: Hub, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    encoder = shutil.copytree(checkpoints("bert"), tmp_path / "encoder")
+    (encoder / "modules.json").write_text("[]")
+    hub.add(NAME, encoder)
+    snapshot_download(NAME, allow_patterns=["config.json", "*.safetensors"])
+    before = len(hub.gets(WEIGHTS))
+    found = fetched()
+    assert (found.root / "modules.json").is_file()
+    assert (found.root / "tokenizer.json").is_file()
+    assert len(hub.gets(WEIGHTS)) == before
+
+
+def test_what_a_model_does_not_have_is_asked_for_once(
+    hub: Hub, checkpoints: Checkpoints, hub_cache: Path
+) -> None:
+    from huggingface_hub import snapshot_download
+
+    hub.add(NAME, checkpoints("bert"))
+    snapshot_download(NAME)
+    asked = len(hub.asked)
+    fetched()
+    assert len(hub.asked) > asked
+    asked = len(hub.asked)
+    fetched()
+    assert len(hub.asked) == asked
+    shutil.rmtree(next(hub_cache.glob("models--*")) / ".no_exist")
+    hub.refuse(500, "/api/models")
+    assert fetched().root.is_dir()  # it is whole as far as anybody can tell
 
 
 def test_a_short_wait_is_waited(hub: Hub, commit: str, folder: Path) -> None:

@@ -417,7 +417,7 @@ class _Handler(BaseHTTPRequestHandler):
 
     def send(self, content: bytes, heads: Mapping[str, str]) -> None:
         path = unquote(urlsplit(self.path).path)
-        kinds = ("cut", "corrupt", "truncated", "stall", "slow", "no-range")
+        kinds = ("cut", "corrupt", "truncated", "endless", "stall", "slow", "no-range")
         mood = self.hub.mood(path, kinds) if self.command == "GET" else None
         kind = mood.kind if mood is not None else ""
         share = mood.after if mood is not None else 1.0
@@ -427,6 +427,8 @@ class _Handler(BaseHTTPRequestHandler):
             content = content[:place] + wrong + content[place + 1 :]
         if kind == "truncated":
             content = content[: int(len(content) * share)]
+        if kind == "endless":  # a page of its own, whatever was asked for
+            content = content + b"<html>" * 100_000
         start, end = self.span(len(content)) if kind != "no-range" else (0, len(content))
         if start >= end and content:
             self.error(416, "Range Not Satisfiable", Content_Range=f"bytes */{len(content)}")

@@ -33,11 +33,22 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 MOST_OF_AN_ERROR = 64 * 1024  # bytes of a refusal
+LAST_WORDS = 0.5  # seconds for what a server sends after the end of a stream
 
 
 def _bytes_of(response: httpx.Response) -> AsyncGenerator[bytes, None]:
     """Return the body in pieces, as what it is: a generator that has to be closed."""
     return cast("AsyncGenerator[bytes, None]", response.aiter_bytes())
+
+
+async def _drained(pieces: AsyncGenerator[bytes, None]) -> None:
+    """Read what comes after the end of a stream: only then can the connection serve once more."""
+    import httpx
+
+    with contextlib.suppress(TimeoutError, httpx.HTTPError):
+        async with asyncio.timeout(LAST_WORDS):
+            async for _ in pieces:
+                continue
 
 
 def _no_authorities() -> ssl.SSLContext:
@@ -68,14 +79,23 @@ class Client:
         import httpx
 
         key, base = self.endpoint.key(), self.endpoint.base
-        self._client = httpx.AsyncClient(
-            headers={"Authorization": f"Bearer {key}"} if key else {},
-            timeout=httpx.Timeout(self._silence, connect=self.endpoint.patience.connect, pool=None),
-            limits=httpx.Limits(max_connections=self._connections),
-            verify=True if base.startswith("https:") else _no_authorities(),
-            # A proxy reaches no server of this machine.
-            trust_env=not is_local(base),
-        )
+        wait = httpx.Timeout(self._silence, connect=self.endpoint.patience.connect, pool=None)
+        try:
+            self._client = httpx.AsyncClient(
+                headers={"Authorization": f"Bearer {key}"} if key else {},
+                timeout=wait,
+                limits=httpx.Limits(max_connections=self._connections),
+                verify=True if base.startswith("https:") else _no_authorities(),
+                # A proxy reaches no server of this machine.
+                trust_env=not is_local(base),
+            )
+        except (ImportError, ValueError) as error:
+            # The address of a proxy may hold a password.
+            how = "install httpx[socks]" if isinstance(error, ImportError) else "correct it"
+            raise ServerError(
+                f"The proxy that this machine names (ALL_PROXY, HTTPS_PROXY, HTTP_PROXY) cannot be "
+                f"used: {how}, or unset it for this server with NO_PROXY."
+            ) from None
         return self
 
     async def __aexit__(self, *_: object) -> None:
@@ -116,6 +136,7 @@ class Client:
                     async for piece in found:
                         for data in stream.feed(piece):
                             if data.strip() == "[DONE]":
+                                await _drained(found)
                                 return
                             yield self._event(data)
 

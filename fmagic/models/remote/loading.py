@@ -16,6 +16,7 @@ from fmagic.models.remote.endpoint import Endpoint, Patience, is_local
 from fmagic.models.remote.errors import Trouble
 from fmagic.models.remote.model import RemoteModel
 from fmagic.models.remote.pump import pump
+from fmagic.models.remote.request import REFUSED
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -177,7 +178,7 @@ async def _probe(client: Client, model: str, listed: dict[str, dict[str, Any]] |
         if isinstance(answer, dict) and answer.get("choices"):
             return
     except Trouble as trouble:
-        if listed is None and trouble.status not in UNLISTED:
+        if trouble.status not in (UNLISTED if listed is None else REFUSED):
             raise trouble.error from None
     if listed is None:
         raise ServerError(

@@ -17,7 +17,11 @@ Message = dict[str, str]
 # Servers known by their own name take what their chat template is to be told.
 TEMPLATE_OWNERS = frozenset({"vllm", "llamacpp", "sglang"})
 # Without these a request means nearly the same; a server that refuses one is asked without it.
-DISPENSABLE = ("stream_options", "chat_template_kwargs", "seed")
+DISPENSABLE = ("stream_options", "chat_template_kwargs", "seed", "temperature", "top_p")
+TOLD = {
+    "seed": "takes no seed: answers may vary.",
+    "temperature": "takes no temperature for this model: it samples as its makers set it.",
+}
 REFUSED = frozenset({400, 404, 422, 501})
 
 
@@ -72,8 +76,8 @@ class Form:
             if "max_completion_tokens" in trouble.said and "max_tokens" in body:
                 self._limit = "max_completion_tokens"
             elif name := next((n for n in DISPENSABLE if n in body and n in trouble.said), None):
-                if name == "seed" and name not in self._left_out:
-                    self.untold.append(f"{self.host} takes no seed: answers may vary.")
+                if name in TOLD and name not in self._left_out:
+                    self.untold.append(f"{self.host} {TOLD[name]}")
                 self._left_out.add(name)
             else:
                 return False

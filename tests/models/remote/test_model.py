@@ -203,8 +203,8 @@ def test_a_failure_that_stays(model: RemoteModel, server: Server) -> None:
 
 
 def test_a_request_that_is_wrong_is_not_made_again(model: RemoteModel, server: Server) -> None:
-    server.usual = refuse(400, "temperature must be 1")
-    assert "temperature must be 1" in fails(model)
+    server.usual = refuse(400, "a message is empty")
+    assert "a message is empty" in fails(model)
     assert len(server.chats) == 1
 
 
@@ -306,6 +306,40 @@ def test_fields_that_a_server_does_not_know(model: RemoteModel, server: Server) 
     completed(model, "d", max_tokens=9)
     assert len(server.chats) == before + 1  # it is known now
     assert server.chats[-1].body["max_completion_tokens"] == 9
+
+
+def test_a_model_that_takes_no_temperature(model: RemoteModel, server: Server) -> None:
+    def reasoning(exchange: Any) -> None:
+        if "temperature" in exchange.body:
+            words = (
+                "'temperature' does not support 0 with this model. Only the default is supported."
+            )
+            exchange.json({"error": {"message": words}}, 400)
+            return
+        answer()(exchange)
+
+    server.usual = reasoning
+    with pytest.warns(FmagicWarning, match="no temperature"):
+        assert len(completed(model, "a", "b")) == 2
+    assert "temperature" not in server.chats[-1].body
+
+
+def test_rows_share_their_connections(server: Server, tmp_path: Path) -> None:
+    model = connected(server, tmp_path, concurrency=2)
+    before = len(server._connections)
+    assert len(completed(model, *"abcdefgh")) == 8
+    assert len(server._connections) - before <= 2
+
+
+def test_a_proxy_that_cannot_be_used(
+    server: Server, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = connected(server, tmp_path)
+    monkeypatch.setenv("ALL_PROXY", "nonsense://user:secret@proxy:1")
+    monkeypatch.setattr("fmagic.models.remote.client.is_local", lambda _: False)
+    said = fails(model)
+    assert "ALL_PROXY" in said
+    assert "secret" not in said
 
 
 # -- tables --------------------------------------------------------------------------------------
@@ -456,6 +490,12 @@ def test_nobody_there(server: Server, tmp_path: Path) -> None:
 def test_an_unknown_name(server: Server, tmp_path: Path) -> None:
     server.usual = refuse(404, "no such model")
     with pytest.raises(ModelNotFoundError, match=r"'org/ecco'.* Did you mean 'org/echo'\?"):
+        connected(server, tmp_path, name="org/ecco")
+
+
+def test_a_refusal_for_another_reason_is_told_as_it_is(server: Server, tmp_path: Path) -> None:
+    server.usual = refuse(401, "this key is not for you")
+    with pytest.raises(ServerError, match="key"):
         connected(server, tmp_path, name="org/ecco")
 
 
