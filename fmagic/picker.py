@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import dataclasses
 import threading
+import time
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
-from traitlets import Bool, Enum, HasTraits, Int, List, Unicode, observe
+from traitlets import Bool, Enum, Float, HasTraits, Int, List, Unicode, observe
 
 from fmagic.errors import FmagicError
 from fmagic.models.choices import Choice, Wanted
@@ -59,6 +60,8 @@ class Picking(HasTraits):
         method: of quantization that is picked.
         phase: `idle`, `loading`, `loaded` or `failed`.
         done: bytes that were fetched.
+        first: of these, what was on the disk before.
+        seconds: since the fetching began.
         total: bytes to fetch, 0 if nothing is.
         message: what to tell the user.
         line: the magic that does the same as the last loading, empty before it.
@@ -81,6 +84,8 @@ class Picking(HasTraits):
     method = Unicode(AUTO)
     phase = Enum(("idle", "loading", "loaded", "failed"), "idle")
     done = Int()
+    first = Int()
+    seconds = Float()
     total = Int()
     message = Unicode()
     line = Unicode()
@@ -270,6 +275,7 @@ class _Eye:
 
     def __init__(self, state: Picking) -> None:
         self._state = state
+        self._begun = 0.0
 
     def event(self, event: Event) -> None:
         """Take how far it is.
@@ -280,9 +286,15 @@ class _Eye:
         if self._state._cancelled.is_set():  # noqa: SLF001 - of this module
             raise KeyboardInterrupt
         if isinstance(event, Started):
+            self._begun = time.perf_counter()
+            self._state.seconds, self._state.first = 0.0, event.first
             self._state.total, self._state.done = event.total or 0, event.first
         elif isinstance(event, Advanced):
+            self._state.seconds = time.perf_counter() - self._begun
             self._state.done = event.done
+            if event.done == self._state.total:
+                # What is left has no measure, and takes a while for a large model.
+                self._state.message = "Reading the weights …"
 
     def finish(self, result: Result) -> None:
         """Show nothing: loading makes no run."""

@@ -235,6 +235,29 @@ def test_the_view_follows_the_state() -> None:
     assert "Widen the filters. Searching" in view._more.value
 
 
+def test_the_view_tells_rate_and_time_left_and_what_comes_after() -> None:
+    from fmagic.widgets.picker import Picker
+
+    said = []
+
+    def load(_: str, __: str, watch: Watch) -> None:
+        watch.event(Started("Fetching", 4_000_000, "B", 1_000_000))
+        for done in (2_000_000, 4_000_000):
+            watch._begun -= 2.0  # type: ignore[attr-defined]  # two seconds go by
+            watch.event(Advanced(done))
+            said.append(view._said.value)
+
+    state = Picking(Asked().search, load, NO_HUB)
+    view = Picker(state)
+    state.name = "org/model"
+    state.load()
+    state.wait(30)
+    assert "2.0 MB of 4.0 MB" in said[0].replace("2 MB", "2.0 MB").replace("4 MB", "4.0 MB")
+    assert "/s" in said[0]
+    assert "left" in said[0]
+    assert "Reading the weights" in said[1]
+
+
 def test_a_row_never_stands_for_another_model() -> None:
     from fmagic.widgets.picker import Picker
 

@@ -125,27 +125,27 @@ def resolve(
         return LocalModel(transformer_folder(spec.path), spec.path, spec.revision)
     revision = checked_revision(revision or spec.revision)
     found = cached(spec.name, revision)
-    whole = found is not None and _is_whole(found, allow_pickle=allow_pickle)
+    whole = found if found and _is_whole(found, allow_pickle=allow_pickle) else None
     alone = offline or _offline_mode()
-    if found is not None and whole and (alone or not _may_lack(found, spec.name)):
-        return found
+    if whole and (alone or not _may_lack(whole, spec.name)):
+        return whole
     if alone:
         raise missing(spec.name, revision, "the network is switched off")
     try:
         fetched = _fetch(
             spec.name,
-            revision if found is None or not whole else found.revision,
+            whole.revision if whole else revision,
             allow_pickle=allow_pickle,
             with_code=with_code,
             known=known,
-            doubted=found is not None and not whole,
+            doubted=found is not None and whole is None,
             look=look,
             progress=progress,
         )
     except FmagicError as error:
-        if found is None or not whole or isinstance(error, Interrupted):
+        if whole is None or isinstance(error, Interrupted):
             raise
-        return found  # as far as anybody can tell
+        return whole  # as far as anybody can tell
     note_lacking(spec.name, fetched.root, SMALL_PARTS)
     return fetched
 

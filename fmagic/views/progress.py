@@ -39,7 +39,7 @@ class Progress:
         share = self._share()
         filled = "" if share is None else "#" * round(share * BAR)
         bar = "" if share is None else f"[{filled:<{BAR}}] {share:.0%} "
-        return stripped(f"{cell(self.label, LONGEST_LABEL)} {bar}{self._figures()}".strip())
+        return stripped(f"{cell(self.label, LONGEST_LABEL)} {bar}{self.figures()}".strip())
 
     def html(self) -> str:
         """Return a `div` with a line of text above a bar."""
@@ -47,7 +47,7 @@ class Progress:
         percent = "" if share is None else f"{share:.0%} "
         text = (
             f"<div>{escaped(cell(self.label, LONGEST_LABEL))} <b>{percent}</b>"
-            f'<span style="opacity:0.7">{escaped(self._figures())}</span></div>'
+            f'<span style="opacity:0.7">{escaped(self.figures())}</span></div>'
         )
         bar = ""
         if share is not None:
@@ -65,7 +65,8 @@ class Progress:
             return None
         return min(max(self.done / self.total, 0.0), 1.0)
 
-    def _figures(self) -> str:
+    def figures(self) -> str:
+        """Return how much is done, the rate, and the time left: `5/20 rows, 2.5 rows/s, 6.0 s left`."""
         parts = [self._amount()]
         new = self.done - self.first
         if new > 0 and self.seconds >= SHORTEST:

@@ -10,7 +10,7 @@ from fmagic.models.choices import method_said
 from fmagic.models.known import TASKS
 from fmagic.models.licenses import KINDS
 from fmagic.picking import count_said, rows_said, tuning_said
-from fmagic.views import Card, Gauge, KeyValue, Stack, Text, bundle, size
+from fmagic.views import Card, Gauge, KeyValue, Progress, Stack, Text, bundle, size
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -157,12 +157,17 @@ class Picker:
         loading = state.phase == "loading"
         self._load.disabled = not state.can_load
         self._cancel.disabled = not loading
-        self._bar.layout.visibility = "visible" if loading and state.total else "hidden"
+        fetching = loading and state.done < state.total
+        self._bar.layout.visibility = "visible" if fetching else "hidden"
         # The front end counts in 32 bits.
         self._bar.max, self._bar.value = 1000, 1000 * state.done // max(1, state.total)
         words = state.message
-        if loading and state.total:
-            words += f" {size(state.done)} of {size(state.total)}"
+        if fetching:
+            seconds = state.seconds
+            bar = Progress(
+                state.done, state.total, label="", unit="B", first=state.first, seconds=seconds
+            )
+            words += f" {bar.figures()}"
         tones: dict[str, Tone] = {"failed": "bad", "loaded": "good"}
         self._said.value = Text(words, tone=tones.get(state.phase, "muted")).html() if words else ""
 
