@@ -160,8 +160,7 @@ class Decoder:
         most = REMEMBERED * self.batch_tokens
         if rows == 1 or self._device.type != "cuda":
             return most
-        text = self._config.get_text_config(decoder=True)
-        each = GROWTH * Shape.of(self._config).cache_bytes(text.dtype.itemsize, 1)
+        each = GROWTH * Shape.of(self._config).cache_bytes(self._network.dtype.itemsize, 1)
         free = detect(str(self._device)).free_bytes
         return max(1, min(most, int(FILLED * free / each))) if each else most
 
