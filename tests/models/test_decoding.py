@@ -11,7 +11,9 @@ from transformers import MambaConfig, MambaForCausalLM, T5Config, T5ForCondition
 from fmagic.models import decoding, measures
 from fmagic.models.cache import is_plain, tokens_in
 from fmagic.models.choosing import choose_by_cache, choose_by_text
+from fmagic.models.devices import Device
 from fmagic.models.generating import Generator
+from fmagic.models.shape import Shape
 from tests.support.networks import (
     CONTEXT,
     END,
@@ -196,6 +198,18 @@ def test_choices_score_what_a_whole_pass_scores(name: str) -> None:
     for index, scores in whole.items():
         assert cached[index] == pytest.approx(scores, abs=1e-3)
         assert all(score < 0 for score in scores)
+
+
+def test_a_table_on_a_gpu_remembers_what_is_free(monkeypatch: pytest.MonkeyPatch) -> None:
+    run = runner(build(PLAIN["qwen3"]), batch_tokens=1000)
+    run._device = torch.device("cuda:0")
+    rooms = []
+    for free in (10**9, 10**5, 0):
+        device = Device("cuda", 0, "GPU", 10**9, free)
+        monkeypatch.setattr(decoding, "detect", lambda _, device=device: device)
+        rooms.append(run._room(5))
+    each = decoding.GROWTH * Shape.of(run._config).cache_bytes(4, 1)
+    assert rooms == [4000, int(0.8 * 10**5 / each), 1]
 
 
 def test_many_choices_do_not_multiply_what_is_remembered() -> None:
