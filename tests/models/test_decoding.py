@@ -12,6 +12,7 @@ from fmagic.models import decoding, measures
 from fmagic.models.cache import is_plain, tokens_in
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.devices import Device
+from fmagic.models.fit import GROWTH
 from fmagic.models.generating import Generator
 from fmagic.models.shape import Shape
 from tests.support.networks import (
@@ -208,7 +209,7 @@ def test_a_table_on_a_gpu_remembers_what_is_free(monkeypatch: pytest.MonkeyPatch
         device = Device("cuda", 0, "GPU", 10**9, free)
         monkeypatch.setattr(decoding, "detect", lambda _, device=device: device)
         rooms.append(run._room(5))
-    each = decoding.GROWTH * Shape.of(run._config).cache_bytes(4, 1)
+    each = GROWTH * Shape.of(run._config).cache_bytes(4, 1)
     assert rooms == [4000, int(0.8 * 10**5 / each), 1]
 
 
