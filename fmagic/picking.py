@@ -52,8 +52,9 @@ def picking(shelf: Shelf) -> Picking:
             watch.event(Started("", None, ""))
         except KeyboardInterrupt:
             # Cancel came while the weights were read.
+            is_current = shelf.current == model.name
             shelf.unload(model.name)
-            if before in shelf.by_name:
+            if is_current and before in shelf.by_name:
                 shelf.current = before
             raise
 

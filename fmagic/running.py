@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -98,13 +99,14 @@ class Running(Shelf):
             parents=_parents(model),
         )
         watch = self.front.watch()
-        peak = PeakMemory(model.device)
-        started = time.perf_counter()
+        here = model.device.type != "remote"
         try:
             with (
                 self.stops.work(active.record.id, kind, cell.id if cell else None) as work,
-                self.busy,
+                self.busy if here else contextlib.nullcontext(),
             ):
+                peak = PeakMemory(model.device)
+                started = time.perf_counter()
                 self.changed()
                 done, points = drive(operation, active, watch, work)
             if adopt is not None:

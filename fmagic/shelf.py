@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import threading
 import time
 from pathlib import Path
@@ -18,7 +19,7 @@ from fmagic.errors import (
 from fmagic.fetching import Fetching
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from fmagic.drive import Watch
     from fmagic.models.devices import Device
@@ -119,8 +120,6 @@ class Shelf:
             if replaced is not None:
                 replaced.unload()
             return self._keep(name, model)
-        for each in self.by_name.values():
-            each.trim()
         try:
             with Fetching(parsed.name, (lambda: watch) if watch else self.watch) as fetching:
                 model = load(
@@ -135,8 +134,8 @@ class Shelf:
                     progress=fetching,
                     settings=self.settings,
                     replaces=replaced,
-                    beside=list(self.by_name.values()),
-                    alone=self.busy,
+                    beside=self.by_name.values(),
+                    alone=self._reading(),
                 )
         except BaseException as error:
             if replaced is not None and not replaced.is_loaded:
@@ -145,6 +144,14 @@ class Shelf:
                 raise OutOfMemoryError(f"{error}\n{more}") from error.__cause__
             raise
         return self._keep(name, model)
+
+    @contextlib.contextmanager
+    def _reading(self) -> Iterator[None]:
+        """Let nothing else read or use weights, and free what was kept for speed alone."""
+        with self.busy:
+            for each in self.by_name.values():
+                each.trim()
+            yield
 
     def _keep(self, name: str, model: Loaded) -> Loaded:
         from fmagic.models.sharing import count_once

@@ -294,8 +294,27 @@ def test_cells_of_a_csv_are_numbers_only_if_nothing_is_lost(tmp_path: Path) -> N
     assert rows.column("long") == ["1234567890123456789", "2"]
     assert rows.column("price") == [1.5, 3.0]
     assert rows.column("gap") == [1, None]
-    listed = open_rows([{"id": 1234567890123456789}, {"id": None}])
-    assert listed.frame()["id"][0] == 1234567890123456789
+    for large in (1234567890123456789, 2**63 + 1):
+        listed = open_rows([{"id": large}, {"id": None}])
+        assert listed.frame()["id"][0] == large
+
+
+def test_a_csv_that_pandas_wrote_is_the_same_table(tmp_path: Path) -> None:
+    stream = np.random.default_rng(0)
+    frame = pd.DataFrame(
+        {
+            "share": stream.random(200),
+            "small": stream.random(200) * 1e-9,
+            "count": range(200),
+            "right": [True, False] * 100,
+        }
+    )
+    file = tmp_path / "t.csv"
+    frame.to_csv(file, index=False)
+    pd.testing.assert_frame_equal(open_rows(file).frame(), frame)
+    file.write_text("a, b\n1, .5\n-2, +1e3\n")
+    rows = open_rows(file)
+    assert rows.column(" b") == [0.5, 1000.0]
 
 
 def test_lists_in_parquet_are_lists(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 
 # Types that are as they should be; `float` is looked at for NaN.
 _PLAIN = (str, bool, int, type(None))
+_ALL_PLAIN = {*_PLAIN, float}
 
 
 def plain(values: list[Any]) -> list[object]:
@@ -14,7 +15,7 @@ def plain(values: list[Any]) -> list[object]:
     kinds = set(map(type, values))
     if kinds.issubset(_PLAIN):
         return values
-    if kinds.issubset({*_PLAIN, float}):
+    if kinds.issubset(_ALL_PLAIN):
         # NaN is what is not equal to itself.
         return [None if value != value else value for value in values]  # noqa: PLR0124 - see above
     return [_plain(value) for value in values]
@@ -26,7 +27,8 @@ def _plain(value: Any) -> object:
     if isinstance(value, dict):
         return {key: _plain(each) for key, each in value.items()}
     if isinstance(value, list):
-        return [_plain(each) for each in value]
+        # Most lists are long and of numbers.
+        return value if {*map(type, value)} <= _ALL_PLAIN else [_plain(each) for each in value]
     if "numpy" in sys.modules:
         value = _of_numpy(value)
     if isinstance(value, float):
@@ -44,7 +46,8 @@ def _of_numpy(value: Any) -> Any:
     import numpy as np
 
     if isinstance(value, np.ndarray):
-        return [_plain(each) for each in value]
+        plainly = value.dtype.kind not in "OMm"  # objects, dates, durations
+        return value.tolist() if plainly else [_plain(each) for each in value]
     if isinstance(value, (np.datetime64, np.timedelta64)):
         # In nanoseconds, numpy's default, `item` would return a bare number.
         kind = "m8[us]" if isinstance(value, np.timedelta64) else "M8[us]"

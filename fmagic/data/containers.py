@@ -134,8 +134,11 @@ class ListTable(Container):
 
 
 def _dtype(values: Sequence[object]) -> str | None:
-    """Return `Int64` for whole numbers with gaps, which would become floats, else `None`."""
-    return "Int64" if {*map(type, values)} == {int, type(None)} else None
+    """Return the type for whole numbers with gaps, which would become floats, else `None`."""
+    if {*map(type, values)} != {int, type(None)}:
+        return None
+    numbers = [value for value in values if isinstance(value, int)]
+    return "Int64" if min(numbers) >= -(2**63) and max(numbers) < 2**63 else "object"
 
 
 def contain(data: object, name: str) -> Container:

@@ -17,7 +17,9 @@ if TYPE_CHECKING:
 
 _SEPARATORS = (",", ";", "\t", "|")
 _WHOLE = r"0|-?[1-9]\d{0,17}"
-_DECIMAL = r"-?(?:0|[1-9]\d{0,14})(?:\.\d{1,15})?"
+_DECIMAL = r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
+_NO_DIGIT = r"[eE].*|\D"
+MOST_DIGITS = 17  # that decide which float a number is
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
@@ -112,18 +114,24 @@ def _delimited(separator: str) -> Callable[[Path], object]:
 
 
 def _numbers(column: pd.Series[str]) -> pd.Series[Any]:
-    """Return a column of texts as numbers if all of them are, and nothing is lost by it.
+    """Return a column of texts as numbers or truth values if all are, and nothing is lost by it.
 
-    "true" is a text and a label, "007" a code, and a number of 19 digits an identifier. Whole numbers
-    stay whole where a cell is missing.
+    "true" is a text and a label ("True" is what Python writes), "007" a code, and a number of 19
+    digits an identifier. Whole numbers stay whole where a cell is missing.
     """
-    texts = column.dropna()
+    bare = column.str.strip()
+    texts = bare.dropna()
     if texts.empty:
         return column
+    gaps = len(texts) < len(column)
+    if texts.isin(["True", "False"]).all():
+        truths = bare.map({"True": True, "False": False})
+        return truths.astype("boolean" if gaps else "bool")
     if texts.str.fullmatch(_WHOLE).all():
-        return column.astype("int64" if len(texts) == len(column) else "Int64")
-    if texts.str.fullmatch(_DECIMAL).all():
-        return column.astype("float64")
+        return bare.astype("Int64" if gaps else "int64")
+    digits = texts.str.replace(_NO_DIGIT, "", regex=True).str.lstrip("0").str.len()
+    if texts.str.fullmatch(_DECIMAL).all() and digits.max() <= MOST_DIGITS:
+        return bare.astype("float64")
     return column
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -79,20 +80,30 @@ def _by_template(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
 def as_text(tokenizer: Any, rendered: Rendered) -> list[int]:
     """Return the token ids of a rendered text in which no turn ends a turn or begins another.
 
-    What looks like a token of the chat template in a turn is read as the characters it is.
+    What looks like a token of the chat template in a turn is read as the characters it is, also where
+    the author of the template wrote it.
+
+    Raises:
+        TemplateError: the tokenizer cannot do that.
     """
     if not rendered.messages:
         plain: list[int] = tokenizer(rendered.text, split_special_tokens=True, verbose=False)[
             "input_ids"
         ]
         return plain
-    ids: list[int] = tokenizer.apply_chat_template(
-        list(rendered.messages),
-        add_generation_prompt=True,
-        enable_thinking=False,
-        return_dict=False,
-        sanitize_control_tokens=True,
-    )
+    try:
+        ids: list[int] = tokenizer.apply_chat_template(
+            list(rendered.messages),
+            add_generation_prompt=True,
+            enable_thinking=False,
+            return_dict=False,
+            sanitize_control_tokens=True,
+        )
+    except ValueError as error:
+        raise TemplateError(
+            f"A value holds a control token, which this model's tokenizer cannot read as text "
+            f"({error}). Take it out of the data."
+        ) from None
     return ids
 
 
@@ -106,8 +117,10 @@ class Controls:
     @classmethod
     def of(cls, tokenizer: Any) -> Controls:
         """Find those of a tokenizer."""
-        added = getattr(tokenizer, "added_tokens_decoder", {}).values()
-        marks = tuple(str(each) for each in added if each.special and str(each).strip())
+        added = getattr(tokenizer, "added_tokens_decoder", None)
+        if not isinstance(added, Mapping):  # of mistral-common, which reads no text as a token
+            return cls((), frozenset())
+        marks = tuple(str(each) for each in added.values() if each.special and str(each).strip())
         return cls(marks, frozenset(mark[0] for mark in marks))
 
     def inserted(self, turns: Sequence[Turn]) -> bool:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 
 from fmagic.errors import ContextLengthError
+from fmagic.models.chat import Controls
 from fmagic.models.devices import detect
 from fmagic.models.loaded import Loaded
 from fmagic.models.measures import READ_ON_CPU, input_device, most_in_a_pass
@@ -45,10 +46,10 @@ def tokenize(model: Loaded, texts: Sequence[str], *, truncate: bool = False) -> 
     if (longest := pooling_of(model).longest) is not None:
         limit = min(limit, longest)
     options: dict[str, Any] = {"truncation": True, "max_length": limit} if truncate else {}
-    # "[SEP]" in a text is text.
-    ids: list[list[int]] = model.tokenizer(
-        list(texts), verbose=False, split_special_tokens=True, **options
-    )["input_ids"]
+    controls = Controls.of(model.tokenizer)
+    if any(map(controls.stand_in, texts)):
+        options["split_special_tokens"] = True  # "[SEP]" in a text is text
+    ids: list[list[int]] = model.tokenizer(list(texts), verbose=False, **options)["input_ids"]
     over = [row for row, tokens in enumerate(ids) if len(tokens) > limit]
     if over:
         raise ContextLengthError(

@@ -50,11 +50,15 @@ if TYPE_CHECKING:
     from fmagic.models.spec import ModelSpec
 
 LOOK_UP_SECONDS = 10.0
+GLANCE_SECONDS = 2.0  # to look whether a model that loads as it is lacks anything
 DEFAULT_REVISION = "main"
 COMMIT = re.compile(r"[0-9a-f]{40}")
 REVISION = re.compile(r"\w[\w./-]*", re.ASCII)
 CARD = "README.md"
 SMALL_PARTS = ("tokenizer.json", "modules.json")  # that another program may have left out
+OF_A_WHOLE = ("README.md", ".gitattributes")
+TOKENIZER = re.compile(r"token|vocab|merges|tekken|\.model$|\.spm$|spiece")
+WRITES = re.compile("CausalLM|LMHead|ConditionalGeneration")
 TOLD_BY = ("config.json", "modules.json")  # what kind of model it is, and how large
 TEXT_ENDINGS = (".json", ".txt", ".model", ".tiktoken", ".jinja", ".spm", ".vocab")
 TINY_FOLDER = Path(__file__).parent / "tiny" / "weights"
@@ -141,6 +145,7 @@ def resolve(
             doubted=found is not None and whole is None,
             look=look,
             progress=progress,
+            patience=GLANCE_SECONDS if whole else LOOK_UP_SECONDS,
         )
     except FmagicError as error:
         if whole is None or isinstance(error, Interrupted):
@@ -235,14 +240,16 @@ def _may_lack(found: LocalModel, name: str) -> bool:
     """Tell whether another program may have left out small files of a model in the cache.
 
     transformers fetches what it reads itself: not how vectors are pooled, and of AutoModel alone no
-    tokenizer.
+    tokenizer. Who fetches a whole repository has its card.
     """
-    if not any(folder.glob("*token*") for folder in (found.path, found.root)):
+    if any((found.root / each).exists() for each in OF_A_WHOLE):
+        return False
+    here = [each.name for folder in {found.path, found.root} for each in folder.iterdir()]
+    if not any(TOKENIZER.search(each) for each in here):
         return not lacks(name, found.root, "tokenizer.json")
-    names = (read_json(found.path / "config.json") or {}).get("architectures") or ()
-    writes = any("CausalLM" in each or "ConditionalGeneration" in each for each in names)
-    pooled = (found.root / "modules.json").is_file()
-    return not writes and not pooled and not lacks(name, found.root, "modules.json")
+    kinds = (read_json(found.path / "config.json") or {}).get("architectures") or ()
+    writes = any(WRITES.search(str(each)) for each in kinds)
+    return not writes and "modules.json" not in here and not lacks(name, found.root, "modules.json")
 
 
 def _offline_mode() -> bool:
@@ -261,10 +268,11 @@ def _fetch(
     doubted: bool,
     look: Callable[[Path], None] | None,
     progress: Callable[[int, int], None] | None,
+    patience: float,
 ) -> LocalModel:
     files: list[RemoteFile] = []
     try:
-        commit, listed = _listing(name, revision)
+        commit, listed = _listing(name, revision, patience)
         names = [file.name for file in listed]
         wanted = set(_needed(name, names, allow_pickle=allow_pickle, with_code=with_code))
         files = [file for file in listed if file.name in wanted]
@@ -321,13 +329,13 @@ def _look_ahead(
         look(folder)
 
 
-def _listing(name: str, revision: str | None) -> tuple[str, list[RemoteFile]]:
+def _listing(name: str, revision: str | None, seconds: float) -> tuple[str, list[RemoteFile]]:
     """Return the commit that a revision is now, and its files."""
     from huggingface_hub import HfApi
 
     info = patiently(
         lambda: HfApi(library_name="fmagic").model_info(
-            name, revision=revision, timeout=LOOK_UP_SECONDS, files_metadata=True
+            name, revision=revision, timeout=seconds, files_metadata=True
         )
     )
     files = []

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
 TOO_MANY = 429  # requests, as HTTP says it
+A_MOMENT = 0.01  # seconds; the client does not even try a lock in none
 LONGEST_CONFIG = 10_000_000  # bytes
 
 
@@ -76,7 +77,7 @@ def lock(file: Path, seconds: float) -> AbstractContextManager[Any]:
 def excludes(file: Path) -> bool:
     """Tell whether a lock that is held here keeps others out: on some network disks none does."""
     try:
-        with lock(file, 0):
+        with lock(file, A_MOMENT):
             return False
     except TimeoutError:
         return True

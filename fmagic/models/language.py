@@ -41,13 +41,14 @@ class LanguageModel(Writer):
         return ids
 
     def encode(
-        self, turns: Sequence[Turn], *, reserve: int = 1, truncate: bool = False
+        self, turns: Sequence[Turn], *, reserve: int = 1, spare: int = 0, truncate: bool = False
     ) -> list[int]:
         """Return the token ids of a prompt.
 
         Args:
             turns: of the conversation, the answer not included.
             reserve: tokens to leave free for the answer.
+            spare: tokens to leave free for it in a prompt that is cut.
             truncate: cut the last user turn at its end, if the prompt is too long.
 
         Raises:
@@ -64,6 +65,8 @@ class LanguageModel(Writer):
                 f"The text is {len(ids):,} tokens; {self.name} reads at most {most:,}. "
                 "Shorten it, or add --truncate to cut the last user turn at its end."
             )
+        if self.kind != "seq2seq":
+            most = min(most, self.context_length - spare)
         return self._truncated(list(turns), len(ids), most)
 
     def _prompt_ids(self, turns: Sequence[Turn]) -> list[int]:
@@ -150,23 +153,29 @@ class LanguageModel(Writer):
         if self._graphs:
             self._graphs.forget()
 
-    def _text_ids(self, text: str) -> list[int]:
-        """Return the token ids of a text alone, in which no token steers the model."""
-        split = {"split_special_tokens": True} if self._controls.stand_in(text) else {}
+    def _text_ids(self, text: str, *, source: str = "") -> list[int]:
+        """Return the token ids of a text alone; none steers the model but those of its source."""
+        split = {"split_special_tokens": True} if self._controls.stand_in(text, but=source) else {}
         ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False, **split)[
             "input_ids"
         ]
         return ids
 
-    def answer_tokens(self, rendered: Rendered, answer: str) -> list[int]:
-        """Return the token ids of a whole answer after `rendered`, with the token that ends it."""
-        ids = self._text_ids(rendered.answer_prefix + answer)
+    def answer_tokens(self, rendered: Rendered, answer: str, *, source: str = "") -> list[int]:
+        """Return the token ids of a whole answer after `rendered`, with the token that ends it.
+
+        Args:
+            rendered: what is before it.
+            answer: its text.
+            source: what the author of a template wrote of it, control tokens included.
+        """
+        ids = self._text_ids(rendered.answer_prefix + answer, source=source)
         return ids if self.end_of_turn is None else [*ids, self.end_of_turn]
 
     def room(self, choices: Sequence[str], example: Sequence[Turn]) -> int:
         """Return the tokens of the longest choice, with the token that ends it."""
         rendered = self.render(example)
-        return max(len(self.answer_tokens(rendered, choice)) for choice in choices)
+        return max(len(self.answer_tokens(rendered, each, source=each)) for each in choices)
 
     def count(self, prompts: Sequence[Sequence[int]]) -> int:
         """Return the tokens of prompts."""
@@ -213,7 +222,7 @@ class LanguageModel(Writer):
     ) -> Iterator[tuple[int, Decision]]:
         """Answer each prompt with the likeliest of the choices; see `Writer.decide`."""
         rendered = self.render(example)
-        tokens = [self.answer_tokens(rendered, choice) for choice in choices]
+        tokens = [self.answer_tokens(rendered, choice, source=choice) for choice in choices]
         for index, scores in self.choose(prompts, tokens):
             best = max(range(len(choices)), key=scores.__getitem__)
             yield (

@@ -121,7 +121,7 @@ def load(
         request = _Request(
             quant=quant or settings.quant,
             dtype=dtype,
-            ways=tuple(_with_room(way, replaces) for way in spread.ways(device or settings.device)),
+            ways=_ways(device or settings.device, replaces),
             trust_remote_code=trust_remote_code,
             allow_pickle=allow_pickle,
         )
@@ -137,19 +137,22 @@ def load(
             look=None if trust_remote_code else partial(_must_suit, request, spec.name),
             progress=progress,
         )
-        read = partial(
-            _load,
-            spec,
-            base,
-            local,
-            found,
-            name=name,
-            settings=settings,
-            replaces=replaces,
-            beside=[each for each in beside if each is not replaces],
-            stated=license_for(base, local.root, models_dir, adapter=found.path if found else None),
-        )
+        stated = license_for(base, local.root, models_dir, adapter=found.path if found else None)
         with alone or contextlib.nullcontext():
+            read = partial(
+                _load,
+                spec,
+                base,
+                local,
+                found,
+                name=name,
+                settings=settings,
+                replaces=replaces,
+                beside=[each for each in beside if each is not replaces],
+                stated=stated,
+            )
+            # Much may have happened while it was fetched.
+            request = dataclasses.replace(request, ways=_ways(device or settings.device, replaces))
             return _in_some_type(read, request, spec.name)
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
@@ -199,6 +202,11 @@ def _must_suit(request: _Request, label: str, folder: Path) -> None:
         dtype=choose_dtype(request.dtype, request.ways[0]),
         label=label,
     )
+
+
+def _ways(device: str | None, replaces: Loaded | None) -> tuple[Device, ...]:
+    """Return the devices to try one after the other, with what is free on each now."""
+    return tuple(_with_room(way, replaces) for way in spread.ways(device))
 
 
 def _with_room(device: Device, replaces: Loaded | None) -> Device:

@@ -42,12 +42,15 @@ class Writer(Loaded, ABC):
     """
 
     @abstractmethod
-    def encode(self, turns: Sequence[Turn], *, reserve: int = 1, truncate: bool = False) -> Any:
+    def encode(
+        self, turns: Sequence[Turn], *, reserve: int = 1, spare: int = 0, truncate: bool = False
+    ) -> Any:
         """Return turns as the model takes them.
 
         Args:
             turns: of the conversation, the answer not included.
             reserve: tokens to leave free for the answer.
+            spare: tokens to leave free for it in a prompt that is cut.
             truncate: cut the last user turn at its end, if the prompt is too long.
 
         Raises:

@@ -130,9 +130,13 @@ def prompt(
     table = len(prompts) > 1
     try:
         first = next((turns for turns in prompts if turns is not None), ())
-        room = model.room(choices, first) if choices else _room(model, sampling, truncate=truncate)
         ready = _encode(
-            model, [(row, prompts[row]) for row in asked], table, reserve=room, truncate=truncate
+            model,
+            [(row, prompts[row]) for row in asked],
+            table,
+            reserve=model.room(choices, first) if choices else 1,
+            spare=min(sampling.max_tokens, model.context_length // 2),
+            truncate=truncate,
         )
         counted = model.count(ready)
         result.input_tokens = counted or 0
@@ -167,27 +171,20 @@ def _placed(error: FmagicError, asked: Sequence[int]) -> FmagicError:
     return type(error)(f"Row {asked[error.place] + 1:,}: {error}")
 
 
-def _room(model: Writer, sampling: Sampling, *, truncate: bool) -> int:
-    """Return the tokens to leave free for an answer.
-
-    A prompt that is cut anyway leaves room for a whole answer; one that fits may leave less.
-    """
-    return max(1, min(sampling.max_tokens, model.context_length // 2)) if truncate else 1
-
-
 def _encode(
     model: Writer,
     prompts: Sequence[tuple[int, Sequence[Turn] | None]],
     table: bool,
     *,
     reserve: int,
+    spare: int,
     truncate: bool,
 ) -> list[Any]:
     ready = []
     for row, turns in prompts:
         assert turns is not None
         try:
-            ready.append(model.encode(turns, reserve=reserve, truncate=truncate))
+            ready.append(model.encode(turns, reserve=reserve, spare=spare, truncate=truncate))
         except ContextLengthError as error:
             if not table:
                 raise

@@ -236,14 +236,23 @@ def test_where_locks_hold_nobody_back_the_file_on_the_disk_is_checked(
     assert len(hub.gets(WEIGHTS)) == 4  # it was fetched once more
 
 
+def test_a_lock_that_works_is_known(tmp_path: Path) -> None:
+    file = tmp_path / "x.lock"
+    assert not hub_client.excludes(file)
+    with hub_client.lock(file, 5):
+        assert hub_client.excludes(file)
+    assert not hub_client.excludes(file)
+
+
+@pytest.mark.parametrize("architecture", ["bert", "llama"])
 def test_small_files_that_another_program_left_out_are_fetched(
-    hub: Hub, checkpoints: Checkpoints, tmp_path: Path
+    hub: Hub, checkpoints: Checkpoints, tmp_path: Path, architecture: str
 ) -> None:
     from huggingface_hub import snapshot_download
 
-    encoder = shutil.copytree(checkpoints("bert"), tmp_path / "encoder")
-    (encoder / "modules.json").write_text("[]")
-    hub.add(NAME, encoder)
+    whole = shutil.copytree(checkpoints(architecture), tmp_path / "whole")
+    (whole / "modules.json").write_text("[]")
+    hub.add(NAME, whole)
     snapshot_download(NAME, allow_patterns=["config.json", "*.safetensors"])
     before = len(hub.gets(WEIGHTS))
     found = fetched()
@@ -267,7 +276,11 @@ def test_what_a_model_does_not_have_is_asked_for_once(
     assert len(hub.asked) == asked
     shutil.rmtree(next(hub_cache.glob("models--*")) / ".no_exist")
     hub.refuse(500, "/api/models")
-    assert fetched().root.is_dir()  # it is whole as far as anybody can tell
+    found = fetched()  # it is whole as far as anybody can tell
+    asked = len(hub.asked)
+    (found.root / "README.md").write_text("# As it comes with all of a repository")
+    fetched()
+    assert len(hub.asked) == asked
 
 
 def test_a_short_wait_is_waited(hub: Hub, commit: str, folder: Path) -> None:

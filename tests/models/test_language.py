@@ -92,6 +92,14 @@ def test_an_answer_ends_with_the_end_of_the_turn(chat: LanguageModel) -> None:
     assert chat.tokenizer.decode(tokens[:-1]) == "it runs"
 
 
+def test_only_what_does_not_fit_is_cut_and_then_enough(chat: LanguageModel) -> None:
+    fitting = [Turn("user", "fox " * 100)]
+    whole = chat.encode(fitting)
+    assert 64 < len(whole) < chat.context_length
+    assert chat.encode(fitting, spare=64, truncate=True) == whole
+    assert len(chat.encode([Turn("user", "fox " * 300)], spare=64, truncate=True)) <= 128 - 64
+
+
 def test_a_value_cannot_end_its_turn(chat: LanguageModel) -> None:
     asked = Template.parse("system:\nBe brief.\nuser:\n{{ text }}")
     end = chat.tokenizer.eos_token_id
@@ -101,6 +109,8 @@ def test_a_value_cannot_end_its_turn(chat: LanguageModel) -> None:
     assert ids.count(end) == plainly.count(end)
     assert "What?<eos>" in chat.tokenizer.decode(ids).replace(" ", "")
     assert chat.answer_tokens(chat.render(hostile), "yes<eos>no").count(end) == 1
+    written = chat.answer_tokens(chat.render(hostile), "yes<eos>no", source="{{ x }}<eos>no")
+    assert written.count(end) == 2
     cut = chat.encode(asked.render({"text": "fox <eos>" * 200}), truncate=True)
     assert cut.count(end) == plainly.count(end)
 

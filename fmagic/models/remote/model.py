@@ -103,6 +103,7 @@ class RemoteModel(Writer):
         turns: Sequence[Turn],
         *,
         reserve: int = 1,  # noqa: ARG002 - the server counts its tokens itself
+        spare: int = 0,  # noqa: ARG002 - as above
         truncate: bool = False,
     ) -> list[Message]:
         """Return turns as messages.

@@ -17,7 +17,7 @@ Message = dict[str, str]
 # Servers known by their own name take what their chat template is to be told.
 TEMPLATE_OWNERS = frozenset({"vllm", "llamacpp", "sglang"})
 # Without these a request means nearly the same; a server that refuses one is asked without it.
-DISPENSABLE = ("stream_options", "chat_template_kwargs", "seed", "temperature", "top_p")
+DISPENSABLE = ("stream_options", "chat_template_kwargs", "seed", "temperature")
 TOLD = {
     "seed": "takes no seed: answers may vary.",
     "temperature": "takes no temperature for this model: it samples as its makers set it.",
@@ -75,7 +75,7 @@ class Form:
                 return False
             if "max_completion_tokens" in trouble.said and "max_tokens" in body:
                 self._limit = "max_completion_tokens"
-            elif name := next((n for n in DISPENSABLE if n in body and n in trouble.said), None):
+            elif name := next((n for n in self._dispensable(body) if n in trouble.said), None):
                 if name in TOLD and name not in self._left_out:
                     self.untold.append(f"{self.host} {TOLD[name]}")
                 self._left_out.add(name)
@@ -86,9 +86,18 @@ class Form:
 
         return adapt
 
+    @staticmethod
+    def _dispensable(body: dict[str, Any]) -> list[str]:
+        """Return what may be left out of a body; a temperature only if it is none to speak of."""
+        return [
+            name
+            for name in DISPENSABLE
+            if name in body and not (name == "temperature" and body[name])
+        ]
+
     def _without_refused(self, body: dict[str, Any]) -> None:
-        for name in self._left_out:
-            body.pop(name, None)
+        for name in self._left_out & {*self._dispensable(body)}:
+            del body[name]
         if self._limit not in body:
             body[self._limit] = body.pop("max_tokens")
 

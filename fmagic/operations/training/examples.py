@@ -75,7 +75,8 @@ def _read(model: LanguageModel, turns: Sequence[Turn], *, truncate: bool) -> Exa
             "model should learn to answer, and something before it."
         )
     context = turns[:-1]
-    answer = model.answer_tokens(model.render(context), turns[-1].text)
+    said = turns[-1]
+    answer = model.answer_tokens(model.render(context), said.text, source=said.source)
     most = model.context_length
     if len(answer) >= most:
         raise ContextLengthError(

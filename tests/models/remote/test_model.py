@@ -324,6 +324,15 @@ def test_a_model_that_takes_no_temperature(model: RemoteModel, server: Server) -
     assert "temperature" not in server.chats[-1].body
 
 
+def test_a_temperature_that_was_asked_for_is_not_left_out(
+    model: RemoteModel, server: Server
+) -> None:
+    server.usual = refuse(400, "temperature must be at most 2")
+    with pytest.raises(ServerError, match="at most 2"):
+        completed(model, "a", temperature=3.0)
+    assert len(server.chats) == 1
+
+
 def test_rows_share_their_connections(server: Server, tmp_path: Path) -> None:
     model = connected(server, tmp_path, concurrency=2)
     before = len(server._connections)
