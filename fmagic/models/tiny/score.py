@@ -174,7 +174,7 @@ def score_real(
 def score(
     folder: Path,
     *,
-    count: int = 300,
+    count: int = 600,
     real: Path | None = None,
     tasks: Sequence[str] | None = None,
     baselines: bool = True,
@@ -237,7 +237,7 @@ def main(argv: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0] if __doc__ else None)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--real", type=Path, help="file of real comments (JSON lines)")
-    parser.add_argument("--examples", type=int, default=300, help="held-out examples of a task")
+    parser.add_argument("--examples", type=int, default=600, help="held-out examples of a task")
     parser.add_argument("--tasks", nargs="+", help="only look at these; writes nothing")
     parser.add_argument("--probe", action="store_true", help="no baselines; writes nothing")
     parser.add_argument("--verbose", action="store_true", help="show some wrong answers")
