@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from fmagic.errors import FmagicError, ModelError
 from fmagic.models.architecture import reads_images_too
 from fmagic.models.cards import license_of
-from fmagic.models.checkpoint import find_weights, transformer_folder
+from fmagic.models.checkpoint import transformer_folder
 from fmagic.models.hub import TINY_FOLDER, cached
 from fmagic.models.known import find
 from fmagic.models.licenses import UNKNOWN, strictest
@@ -150,7 +150,7 @@ def _hub(models_dir: Path) -> list[Entry]:
         newest = max(repository.revisions, key=lambda each: each.last_modified)
         folder = newest.snapshot_path
         # What other programs left: a name without its owner, or a configuration without weights.
-        if "/" in repository.repo_id and _can_load(folder):
+        if "/" in repository.repo_id and _has_weights(folder):
             # Only a commit is there, where a commit was asked for.
             pinned = "" if cached(repository.repo_id) else f"@{newest.commit_hash}"
             entries.append(
@@ -164,16 +164,11 @@ def _hub(models_dir: Path) -> list[Entry]:
     return entries
 
 
-def _can_load(folder: Path) -> bool:
-    """Tell whether a folder holds a model for text with its weights, pickled ones too."""
+def _has_weights(folder: Path) -> bool:
+    """Tell whether a folder holds a model for text with weights, whole or not."""
     path = transformer_folder(folder)
-    if not (path / "config.json").is_file():
-        return False
-    try:
-        find_weights(path, allow_pickle=True)
-    except ModelError:
-        return False
-    return True
+    files = [*path.glob("*.safetensors"), *path.glob("*.bin")]
+    return (path / "config.json").is_file() and bool(files)
 
 
 def _entry(

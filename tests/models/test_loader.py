@@ -60,6 +60,8 @@ def test_a_language_model(checkpoints: Checkpoints) -> None:
         "device": "cpu",
         "adapter": None,
         "license": UNKNOWN.info(),
+        "trust_remote_code": None,
+        "allow_pickle": None,
     }
 
 
