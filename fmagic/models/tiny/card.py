@@ -50,14 +50,15 @@ an embedding of a text ({width} numbers).
 ## What it was trained on
 
 Text that `fmagic/models/tiny/train.py` generates from the word lists in `corpus/` and the task
-modules in `tasks/`, and nothing else: no text from the web, no other model's output.
+modules in `tasks/`, and nothing else: no text from the web.
 {training}
 
 ## How well it does
 
 Every figure is measured by `fmagic/models/tiny/score.py` on conversations that the model has
 never seen, built from sentence patterns **and** fillers (names, products, places, ...) that the
-training never used: every eighth item of each list is held out. Not held out are words that
+training never used: every eighth item of each list is held out. (The lists in `corpus/training` are
+for the training alone, so that the test stays what it is when they grow.) Not held out are words that
 carry the label itself ("superb", "subscribe"), since no model can know a word it has never met.
 For the same reason the stock phrases of reviews ("better off without it") stand in two wordings, of
 which the training may have seen the other one. Questions are about 32 kinds of facts (where

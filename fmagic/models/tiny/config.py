@@ -41,9 +41,9 @@ class TrainConfig:
     """Threads that take the parts of a step from a queue. On a CPU each computes alone: on a
     busy machine that loses far less than threads that share every multiplication."""
     warmup: int = 100
-    decay: float = 0.75
-    muon_lr: float = 1.8e-3
-    adamw_lr: float = 8e-4
+    decay: float = 1.0
+    muon_lr: float = 1.2e-3
+    adamw_lr: float = 6e-4
     weight_decay: float = 0.05
     clip: float = 1.0
     tokenizer_examples: int = 40_000
@@ -139,10 +139,28 @@ class TrainConfig:
                 ("topic", 1.3),
             ),
         ),
+        (
+            16620,
+            (
+                ("arithmetic", 0.2),
+                ("copying", 0.3),
+                ("drills", 0.5),
+                ("extraction", 1.4),
+                ("fewshot", 0.3),
+                ("french", 0.25),
+                ("qa", 5.8),
+                ("relations", 0.5),
+                ("sentiment", 2.2),
+                ("spam", 1.2),
+                ("summary", 0.25),
+                ("topic", 1.2),
+            ),
+        ),
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
-    none. Copying comes first, since all else that quotes its prompt rests on it. The last three
-    entries are those of the shipped weights, which went on from steps 4,440, 10,600 and 14,000."""
+    none. Copying comes first, since all else that quotes its prompt rests on it. The last four
+    entries are those of the shipped weights, which went on from steps 4,440, 10,600, 14,000 and
+    16,620."""
     pairs: int = 128
     pairs_every: int = 8
     pairs_from: int = 300

@@ -32,10 +32,14 @@ _LENGTHS = (1, 1, 1, 2, 3)
 _NAMED = re.compile(r"(\{key\}|\{value\})")
 DISGUISED = ("extraction", "qa")
 """Tasks whose answers are disguised: their answers are words of the prompt."""
-DISGUISE_SHARE, DISGUISE_EACH = 0.4, 0.5
+DISGUISE_SHARE, DISGUISE_EACH = 0.5, 0.6
 """Share of their conversations with disguised answers, and of the answers in these."""
+_JOINED = 0.4
+"""Share of the disguising words that are made of two pieces, since rare words are: who knows only
+words that are one piece copies "playroom" as "play play"."""
 _NAME = re.compile(r"[^\W\d_](?:[^\W\d_]|[' -]){2,}")
 _WORD = re.compile(r"Ġ[a-z]{2,}")
+_ENDING = re.compile(r"[a-z]{2,}")
 
 
 class Copying:
@@ -47,6 +51,7 @@ class Copying:
         vocabulary = tokenizer.get_vocab()
         self._words = sorted(i for piece, i in vocabulary.items() if not piece.startswith("<|"))
         self._beginnings = sorted(piece[1:] for piece in vocabulary if _WORD.fullmatch(piece))
+        self._endings = sorted(piece for piece in vocabulary if _ENDING.fullmatch(piece))
 
     def exchanges(self, rng: random.Random) -> list[tuple[list[int], list[int]]]:
         """Make the turns of one conversation, each a question and its answer."""
@@ -70,13 +75,17 @@ class Copying:
         said += [turn.assistant for turn in example.turns]
         for answer in dict.fromkeys(_answers(example)):
             if _NAME.fullmatch(answer) and chance(rng, DISGUISE_EACH):
-                words = " ".join(rng.choices(self._beginnings, k=rng.choice((1, 1, 2, 2, 3))))
+                words = " ".join(self._word(rng) for _ in range(rng.choice((1, 1, 2, 2, 3))))
                 if answer[0].isupper():
                     words = words.title()
                 said = [_exchange(text, answer, words) for text in said]
         users, answers = said[1 : len(example.turns) + 1], said[len(example.turns) + 1 :]
         turns = tuple(map(Turn, users, answers))
         return replace(example, system=example.system and said[0], turns=turns)
+
+    def _word(self, rng: random.Random) -> str:
+        word = rng.choice(self._beginnings)
+        return word + rng.choice(self._endings) if chance(rng, _JOINED) else word
 
     def _table(
         self,

@@ -55,6 +55,16 @@ def test_every_eighth_item_is_held_out() -> None:
     assert made.fillers("small", "heldout") == made.fillers("small", "train") == ("a", "b")
 
 
+def test_lists_for_training_alone_leave_what_is_held_out_as_it_is() -> None:
+    data = {"slots": {"thing": LETTERS}, "patterns": {"say": [f"{i} {{thing}}" for i in range(24)]}}
+    before = Corpus(data)
+    after = Corpus(data, {"slots": {"thing": ["more"]}, "patterns": {"say": ["say {thing}"]}})
+    assert after.fillers("thing", "train") == (*before.fillers("thing", "train"), "more")
+    assert after.patterns("say", "train") == (*before.patterns("say", "train"), "say {thing}")
+    assert after.fillers("thing", "heldout") == before.fillers("thing", "heldout")
+    assert after.patterns("say", "heldout") == before.patterns("say", "heldout")
+
+
 def test_cues_are_drawn_from_the_training_part_and_closed_lists_whole() -> None:
     made = corpus(cues=["thing"])
     assert made.fillers("thing", "heldout") == made.fillers("thing", "train")

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from fmagic.models.tiny.tasks import load_tasks, paraphrase
-from fmagic.models.tiny.tasks.base import CORPUS, HOLD_EVERY, Corpus, Split
+from fmagic.models.tiny.tasks.base import CORPUS, HOLD_EVERY, TRAINING, Corpus, Split
 from fmagic.models.tiny.tokenizer import messages
 
 TASKS = load_tasks()
@@ -66,6 +66,18 @@ def test_lists_are_split_without_overlap(name: str) -> None:
                 train, held = (set(corpus.patterns(group, s)) for s in ("train", "heldout"))
                 assert held, group
                 assert train.isdisjoint(held), group
+
+
+@pytest.mark.parametrize("name", sorted(path.stem for path in TRAINING.glob("*.toml")))
+def test_lists_for_training_alone_add_to_lists_and_hold_nothing_that_is_held_out(name: str) -> None:
+    added = tomllib.loads((TRAINING / f"{name}.toml").read_text(encoding="utf-8"))
+    corpus = Corpus.load(name)
+    assert added.keys() <= {"slots", "patterns", "instructions"}
+    for slot, fillers in added.get("slots", {}).items():
+        assert set(fillers).isdisjoint(corpus.fillers(slot, "heldout")), slot
+    for group, patterns in {**added.get("patterns", {}), **added.get("instructions", {})}.items():
+        assert set(patterns).isdisjoint(corpus.patterns(group, "heldout")), group
+        assert len(set(patterns)) == len(patterns), group
 
 
 def test_paraphrases_differ_and_are_split() -> None:

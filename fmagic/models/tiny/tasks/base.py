@@ -18,6 +18,9 @@ Split = Literal["train", "heldout"]
 Item = TypeVar("Item")
 
 CORPUS = Path(__file__).parent.parent / "corpus"
+TRAINING = CORPUS / "training"
+"""Lists that training alone draws from, beside the train part of the lists in `CORPUS`. What is held
+out stays what it is when these grow, so that the figures of different weights compare."""
 HOLD_EVERY = 8
 """Items with `index % HOLD_EVERY == HOLD_EVERY - 1` are never used in split "train"."""
 PSEUDO_SHARE = 0.25
@@ -100,6 +103,10 @@ def part(items: Sequence[Item], split: Split) -> tuple[Item, ...]:
     return tuple(item for i, item in enumerate(items) if (i % HOLD_EVERY == HOLD_EVERY - 1) == held)
 
 
+def _read(file: Path) -> dict[str, dict[str, list[str]]]:
+    return tomllib.loads(file.read_text(encoding="utf-8"))
+
+
 class Corpus:
     """Slots, patterns and instructions of a task, with a fixed part of each held out.
 
@@ -109,7 +116,12 @@ class Corpus:
     inserted through `given` is never expanded.
     """
 
-    def __init__(self, data: Mapping[str, Mapping[str, Sequence[str]]]) -> None:
+    def __init__(
+        self,
+        data: Mapping[str, Mapping[str, Sequence[str]]],
+        training: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
+    ) -> None:
+        more = training or {}
         held = data.get("held", {})
         self._open = frozenset(held.get("open", ()))
         self._strange = frozenset(held.get("strange", ()))
@@ -120,7 +132,7 @@ class Corpus:
         for slot, fillers in data.get("slots", {}).items():
             unique = tuple(dict.fromkeys(fillers))
             kept = unique if slot in whole else part(unique, "train")
-            self._slots["train"][slot] = kept
+            self._slots["train"][slot] = (*kept, *more.get("slots", {}).get(slot, ()))
             shared = slot in whole or slot in cues
             self._slots["heldout"][slot] = kept if shared else part(unique, "heldout")
         self._strangers = tuple(
@@ -132,13 +144,14 @@ class Corpus:
         for kind in ("patterns", "instructions"):
             for group, patterns in data.get(kind, {}).items():
                 unique = tuple(dict.fromkeys(patterns))
-                self._patterns["train"][group] = part(unique, "train")
+                added = more.get(kind, {}).get(group, ())
+                self._patterns["train"][group] = (*part(unique, "train"), *added)
                 self._patterns["heldout"][group] = part(unique, "heldout")
 
     @classmethod
     @lru_cache(maxsize=32)
     def load(cls, name: str) -> "Corpus":
-        """Read `corpus/<name>.toml`, merged over `corpus/common.toml`.
+        """Read `corpus/<name>.toml`, merged over `corpus/common.toml`, and its training lists.
 
         Raises:
             FileNotFoundError: there is no such corpus.
@@ -146,13 +159,12 @@ class Corpus:
         """
         merged: dict[str, dict[str, list[str]]] = {}
         for stem in dict.fromkeys(("common", name)):
-            with (CORPUS / f"{stem}.toml").open("rb") as file:
-                data = tomllib.load(file)
-            for section, lists in data.items():
+            for section, lists in _read(CORPUS / f"{stem}.toml").items():
                 into = merged.setdefault(section, {})
                 for key, items in lists.items():
                     into[key] = [*into.get(key, ()), *items] if section == "held" else items
-        return cls(merged)
+        more = TRAINING / f"{name}.toml"
+        return cls(merged, _read(more) if more.exists() else None)
 
     def groups(self) -> tuple[str, ...]:
         """Return the names of all groups of patterns and instructions."""

@@ -21,8 +21,12 @@ _EACH_ALIKE: Mapping[Split, float] = {"train": 0.85, "heldout": 0.6}
 """How often each fact of such a paragraph is of that kind."""
 _REMARK = 0.12
 """How often a fact begins, or ends, with words that say nothing about it."""
+_BLURRED = 0.35
+"""Share of the statements in training whose wording is changed at random. Who knows all the listed
+wordings by heart, and no word but theirs, is lost in a new one."""
 _SUBJECT = "person"
 _SLOT = re.compile(r"\{([a-z_]+(?:#\d+)?)\}")
+_PLAIN = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,6 +50,13 @@ class QuestionAnswering:
         self._corpus = Corpus.load("qa")
         groups = self._corpus.groups()
         self._kinds = tuple(group[:-2] for group in groups if group.endswith("_s"))
+        said = (word for kind in self._kinds for word in self._words(kind))
+        self._vocabulary = tuple(sorted({word.lower() for word in said}))
+
+    def _words(self, kind: str) -> list[str]:
+        """List the words of a kind's statements that are neither slots nor joined to one."""
+        patterns = self._corpus.patterns(f"{kind}_s", "train")
+        return [word for text in patterns for word in text.split() if _PLAIN.fullmatch(word)]
 
     def example(self, rng: random.Random, split: Split) -> Example:
         """Make a paragraph and questions about it."""
@@ -147,12 +158,25 @@ class QuestionAnswering:
     def _statement(self, rng: random.Random, split: Split, kind: str) -> str:
         """Draw a wording of a fact, at times with a remark before or after it."""
         pattern = self._corpus.pattern(rng, f"{kind}_s", split)
+        if split == "train" and values.chance(rng, _BLURRED):
+            pattern = self._blurred(rng, pattern)
         if values.chance(rng, _REMARK):
             before = self._corpus.pattern(rng, "opening", split)
             pattern = f"{before} {pattern[0].lower()}{pattern[1:]}"
         if values.chance(rng, _REMARK):
             pattern = f"{pattern[:-1]}{self._corpus.pattern(rng, 'closing', split)}."
         return pattern
+
+    def _blurred(self, rng: random.Random, pattern: str) -> str:
+        """Leave out, replace or add one to three words beside the slots."""
+        words = pattern.split()
+        for _ in range(rng.choice((1, 1, 2, 3))):
+            plain = [i for i, word in enumerate(words) if _PLAIN.fullmatch(word)]
+            if not plain:
+                break
+            at, other = rng.choice(plain), rng.choice(self._vocabulary)
+            words[at : at + 1] = rng.choice(([], [other], [words[at], other]))
+        return " ".join(words)
 
     def _questions(
         self, rng: random.Random, split: Split, kind: str, said: str, bound: dict[str, str]
