@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, cast, get_args
 
 from fmagic.data import OnMissing, open_rows, require
 from fmagic.errors import DataError, OptionError, TemplateError, did_you_mean
+from fmagic.template import whole
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -80,23 +81,24 @@ def texts_of(rows: Rows, column: str | None) -> list[str]:
             )
         column = rows.columns[0]
     values = rows.column(column)
-    require(rows, [column], "error")
+    require(rows, [column], option=False)
     wrong = next((i for i, value in enumerate(values) if not isinstance(value, str)), None)
     if wrong is not None:
         raise DataError(
             f"Column {column} of {rows.name} holds {type(values[wrong]).__name__} in row "
             f"{wrong + 1:,}, and texts are needed. Convert it, for example with .astype(str)."
         )
-    return cast("list[str]", values)
+    return [whole(value) for value in cast("list[str]", values)]
 
 
-def checked_choices(choices: Sequence[str]) -> tuple[str, ...]:
-    """Return the choices without surrounding space.
+def checked_choices(choices: Sequence[object]) -> tuple[str, ...]:
+    """Return the choices as texts without surrounding space; a text is split at its commas.
 
     Raises:
         OptionError: an empty or a single choice, or one that stands twice.
     """
-    kept = tuple(choice.strip() for choice in choices)
+    given = choices.split(",") if isinstance(choices, str) and choices else choices
+    kept = tuple(str(choice).strip() for choice in given)
     if kept and (len(set(kept)) < max(2, len(kept)) or "" in kept):
         raise OptionError(
             f"--choices takes at least two different answers, such as positive,negative; "

@@ -108,7 +108,7 @@ class Logbook(Running):
                 "A plot against an option needs the figure too: --x rank --y accuracy"
             )
         else:
-            picture = against(records, x, y)
+            picture = against(records, x, y, self._records())
         return View(picture, dict(picture.series))
 
     def note_run(self, run: str, note: str) -> Recorded:

@@ -103,7 +103,7 @@ class Answers(Result):
         return len(self.texts)
 
     def _body(self) -> Block:
-        return frame_block(self.frame)
+        return frame_block(self.frame, added=2)
 
 
 @dataclass(slots=True, eq=False)
@@ -135,7 +135,7 @@ class Scores(Answers):
         if self.labels:
             rows = [(name, n, right, f"{right / n:.1%}") for name, n, right in self.labels]
             blocks.append(Table(["label", "rows", "correct", "share"], rows))
-        blocks.append(Fold("answers", frame_block(self.frame)))
+        blocks.append(Fold("answers", frame_block(self.frame, added=3)))
         return Stack(blocks)
 
 
@@ -197,22 +197,32 @@ class Tuned(Result):
         return Stack(blocks)
 
 
-def frame_block(frame: Any) -> Block:
-    """Show the beginning of a pandas or polars frame; its last columns are kept, they are new."""
+def frame_block(frame: Any, *, added: int) -> Block:
+    """Show the beginning of a pandas or polars frame, and of many columns the first and the last.
+
+    Args:
+        frame: what to show.
+        added: number of its last columns, which are new and always shown.
+    """
     columns = [str(name) for name in frame.columns]
     places = list(range(len(columns)))
-    if len(places) > PREVIEW_COLUMNS:
-        places = places[: PREVIEW_COLUMNS - 2] + places[-2:]
+    hidden = columns[PREVIEW_COLUMNS - added : -added] if len(places) > PREVIEW_COLUMNS else []
+    if hidden:
+        places = places[: PREVIEW_COLUMNS - added] + places[-added:]
     head = frame.head(PREVIEW_ROWS)
     if hasattr(head, "itertuples"):
         rows = [tuple(row) for row in head.itertuples(index=False, name=None)]
     else:
         rows = list(head.iter_rows())
-    return Table(
+    table = Table(
         [columns[place] for place in places],
         [[_cell(row[place]) for place in places] for row in rows],
         total=len(frame),
     )
+    if not hidden:
+        return table
+    names = ", ".join(hidden[:PREVIEW_COLUMNS]) + (", …" if len(hidden) > PREVIEW_COLUMNS else "")
+    return Stack([table, Text(f"not shown: {names}", tone="muted")])
 
 
 def _cell(value: object) -> object:

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from fmagic.drive import Watch
     from fmagic.models.loaded import Loaded
     from fmagic.operations.events import Event
-    from fmagic.runs.record import RunRecord, Status
+    from fmagic.runs.record import CellInfo, RunRecord, Status
 
 Shown = TypeVar("Shown", bound=Result)
 
@@ -89,7 +89,7 @@ class Running(Shelf):
             kind,
             run_id=run_id,
             cell=cell,
-            repeated=self.repeated.get((cell.source or "").strip()) if cell else None,
+            repeated=cell and self._repeated(cell, kind, template),
             notebook=self.front.notebook(),
             model=model.info(),
             template=template,
@@ -139,6 +139,19 @@ class Running(Shelf):
             said.result = result
             raise said
         return result
+
+    def _repeated(self, cell: CellInfo, kind: str, template: str | None) -> RunRecord | None:
+        """Return the run that one of this kind and template does again, as the first of its cell."""
+        before = self.repeated.get((cell.source or "").strip())
+        if before is None or (before.kind, before.template) != (kind, template):
+            return None
+        made = (cell.id, cell.execution_count, kind, template)
+        earlier = (
+            (each.cell.id, each.cell.execution_count, each.kind, each.template)
+            for each in self.log.session()
+            if each.cell is not None
+        )
+        return None if made in earlier else before
 
 
 def _parents(model: Loaded) -> list[str]:

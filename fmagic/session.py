@@ -37,7 +37,7 @@ class Session(Logbook):
     @tidy
     def prompt(
         self,
-        template: str,
+        template: str | Template,
         *,
         data: object = None,
         model: str | None = None,
@@ -65,7 +65,7 @@ class Session(Logbook):
             top_p: share of the probability that is sampled from.
             stop: strings at which an answer ends.
             seed: start of the random streams.
-            choices: the answer is the likeliest of these.
+            choices: the answer is the likeliest of these; a text is split at its commas.
             truncate: cut prompts that are too long at the end of their last user turn.
             on_missing: `error`, `skip` or `keep` rows with `None` or `NaN` in a used column.
             variables: names for the template besides the columns; the notebook's if absent.
@@ -81,7 +81,7 @@ class Session(Logbook):
         """
         from fmagic.operations.prompt import prompt
 
-        parsed = Template.parse(self.template(template))
+        parsed = self.template(template)
         if parsed.has_answer:
             parsed = parsed.without_answer()
         language = self.writer(model, "%%prompt")
@@ -118,7 +118,7 @@ class Session(Logbook):
     @tidy
     def evaluate(
         self,
-        template: str,
+        template: str | Template,
         *,
         data: object,
         model: str | None = None,
@@ -232,13 +232,14 @@ class Session(Logbook):
     @tidy
     def finetune(
         self,
-        template: str,
+        template: str | Template,
         *,
         data: object,
         name: str,
         base: str | None = None,
         method: str = "lora",
         held_out: object = None,
+        held_out_name: str | None = None,
         truncate: bool = False,
         on_missing: str = "error",
         variables: Mapping[str, object] | None = None,
@@ -255,6 +256,7 @@ class Session(Logbook):
             base: model to start from, as `model` of `prompt`. Of an adapter, its base is taken.
             method: `lora`, `qlora` (on a quantized base) or `full`.
             held_out: rows to measure the loss on, before, during and after.
+            held_out_name: what to call them in messages.
             truncate: cut prompts that are too long.
             on_missing: as for `prompt`.
             variables: as for `prompt`.
@@ -289,7 +291,7 @@ class Session(Logbook):
         others = self._variables(variables)
         filling: dict[str, Any] = {"variables": others, "on_missing": on_missing}
         rows, examples = fill(parsed, _needed(data, "%%finetune"), name=data_name, **filling)
-        filling["name"] = "held_out"
+        filling["name"] = held_out_name or "held_out"
         tests = fill(parsed, held_out, **filling)[1] if held_out is not None else []
         run_id = uuid7()
 
@@ -392,9 +394,15 @@ class Session(Logbook):
         """Check the installation; `.data` is a list of `health.Check`."""
         return doctor_view(self.settings)
 
-    def template(self, text: str) -> str:
-        """Return a saved template if `text` is the name of one, else `text` itself."""
-        return self.templates.get(text.strip(), text)
+    def template(self, template: str | Template) -> Template:
+        """Parse a text, or the saved template whose name it is.
+
+        Raises:
+            TemplateError: as for `Template.parse`.
+        """
+        if isinstance(template, Template):
+            return template
+        return Template.parse(self.templates.get(template.strip(), template))
 
     def save_template(self, name: str, text: str) -> None:
         """Keep a template under a name for this kernel.
@@ -420,17 +428,13 @@ class Session(Logbook):
             )
         return self.templates[name]
 
-    def _with_answer(self, template: str, verb: str, purpose: str) -> Template:
-        parsed = Template.parse(self.template(template))
+    def _with_answer(self, template: str | Template, verb: str, purpose: str) -> Template:
+        parsed = self.template(template)
         if not parsed.has_answer:
-            line = parsed.inline_answer()
-            clause = (
-                f" (text follows `assistant:` in line {line}: a role must stand alone on its line)"
-                if line
-                else ""
-            )
+            near = parsed.near_answer()
             raise TemplateError(
-                f"{verb} needs a last turn `assistant:` with {purpose}{clause}, for example:\n"
+                f"{verb} needs a last turn `assistant:` with {purpose}"
+                f"{near and f'; {near}'}, for example:\n"
                 "assistant:\n{{ label }}"
             )
         return parsed

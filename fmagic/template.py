@@ -25,6 +25,9 @@ Role = Literal["system", "user", "assistant"]
 
 _ROLE_LINE = re.compile(r"(system|user|assistant):[ \t]*")
 _INLINE_ANSWER = re.compile(r"assistant:[ \t]*\S")
+# What editors and habits make of a role line; one space before it is how it is meant as text.
+_NEARLY_ROLE = re.compile(r"[ \t]*(system|user|assistant):[ \t]*", re.IGNORECASE)
+_AS_TEXT = re.compile(r" \S.*")
 _OPENERS = {
     "variable_begin": ("{{", "}}"),
     "block_begin": ("{%", "%}"),
@@ -112,13 +115,14 @@ class Template:
             names, template = _compile(environment, part, parts)
             variables |= names
             compiled.append(_Compiled(part.role, part.text, part.line, part.text_line, template))
-        _check_order(parts)
+        _check_order(parts, source)
         return cls(source, frozenset(variables), tuple(compiled))
 
     def render(self, values: Mapping[str, object]) -> tuple[Turn, ...]:
         """Insert values, each once, and return the turns.
 
-        A system turn that comes out blank is left out.
+        A system turn that comes out blank is left out. Half of a character (a lone surrogate, as
+        texts have that were cut in the middle of an emoji) becomes the replacement character.
 
         Raises:
             TemplateError: a name is not among the values, a user turn comes out blank, or an
@@ -126,7 +130,7 @@ class Template:
         """
         turns = []
         for part in self._compiled:
-            text = self._render_part(part, values)
+            text = whole(self._render_part(part, values))
             if not text.strip():
                 if part.role == "system":
                     continue
@@ -138,10 +142,17 @@ class Template:
             turns.append(Turn(part.role, text, part.source))
         return tuple(turns)
 
-    def inline_answer(self) -> int | None:
-        """Return the first line, from 1, with text behind `assistant:`, which so is text itself."""
-        lines = enumerate(self.source.split("\n"), start=1)
-        return next((number for number, line in lines if _INLINE_ANSWER.match(line)), None)
+    def near_answer(self) -> str:
+        """Say what keeps a line that looks like `assistant:` from being one; nothing, if none does."""
+        for number, line in enumerate(self.source.split("\n"), start=1):
+            if _INLINE_ANSWER.match(line):
+                return (
+                    f"text follows `assistant:` in line {number}: a role must stand alone on its "
+                    "line"
+                )
+            if "assistant" in line.lower() and (slip := _slip(line)):
+                return f"line {number} {slip}"
+        return ""
 
     def without_answer(self) -> Template:
         """Return the template without the assistant turn at its end, to prompt with it.
@@ -221,16 +232,45 @@ def _to_json(value: object, indent: int | None = None) -> str:
     return json.dumps(value, ensure_ascii=False, indent=indent)
 
 
+def whole(text: str) -> str:
+    """Return a text with the replacement character for each lone surrogate: it has no UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return text.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+    return text
+
+
+def _slip(line: str) -> str:
+    """Say what is wrong with a line that is nearly a role line; nothing, if it is none."""
+    if _ROLE_LINE.fullmatch(line) or _AS_TEXT.fullmatch(line) or not _NEARLY_ROLE.fullmatch(line):
+        return ""
+    what = "is indented" if line[0].isspace() else "has a capital letter"
+    role = line.strip().lower()
+    return (
+        f"({line.strip()!r}) {what}, and so is text: a role stands at the beginning of its line in "
+        f"small letters, {role!r}. To have it as text, put one space before it"
+    )
+
+
 def _split(source: str) -> list[_Part]:
-    # The line feed that ends the last line is no blank line.
-    lines = source.removesuffix("\n").split("\n")
+    # Nobody sees blank lines at the end of a cell.
+    lines = source.split("\n")
+    while not lines[-1].strip():
+        lines.pop()
     places = [i for i, line in enumerate(lines) if _ROLE_LINE.fullmatch(line)]
     if not places:
+        first = next(i for i, line in enumerate(lines) if line.strip())
+        if slip := _slip(lines[first]):
+            raise TemplateError(f"Line {first + 1} {slip}.")
         text_line = 2 if source.startswith("\n") else 1
         return [_Part("user", _trimmed(lines), 1, text_line)]
     for number, line in enumerate(lines[: places[0]], start=1):
         if line.strip():
             role = lines[places[0]].strip()
+            slip = _slip(line)
+            if slip:
+                raise TemplateError(f"Line {number} {slip}.")
             raise TemplateError(
                 f"Line {number} stands before the first role line ({role!r} in line "
                 f"{places[0] + 1}). Put it under a line of its own: system:, user: or assistant:."
@@ -249,7 +289,7 @@ def _trimmed(lines: list[str]) -> str:
     return "\n".join(lines).removeprefix("\n").removesuffix("\n")
 
 
-def _check_order(parts: list[_Part]) -> None:
+def _check_order(parts: list[_Part], source: str) -> None:
     for number, part in enumerate(parts):
         if not part.text.strip():
             advice = (
@@ -264,9 +304,13 @@ def _check_order(parts: list[_Part]) -> None:
             )
     roles = [part.role for part in parts]
     if "user" not in roles or roles[0] == "assistant" or roles[:2] == ["system", "assistant"]:
+        lines = enumerate(source.split("\n"), start=1)
+        slip = next(
+            (f" Line {number} {slip}." for number, line in lines if (slip := _slip(line))), ""
+        )
         raise TemplateError(
             "The template has no user turn for the model to answer. Put what is asked under a "
-            "line `user:`, before any `assistant:`."
+            f"line `user:`, before any `assistant:`.{slip}"
         )
 
 

@@ -66,6 +66,16 @@ def test_drift_is_told_with_the_way_to_see_it(kernel: Kernel) -> None:
     assert "%runs diff" in cell.text
 
 
+def test_only_the_run_that_is_repeated_is_compared(kernel: Kernel) -> None:
+    kernel("import fmagic as fm")
+    kernel("a = fm.prompt('Is this good? Great!')\nb = fm.prompt('Is this bad? Awful!')")
+    put = kernel("%runs rerun 2")
+    assert put.next_cell is not None
+    assert kernel(put.next_cell).error is None
+    told = kernel("print(*(run.rerun and run.rerun.same_output for run in fm.runs()[-2:]))")
+    assert told.text.split() == ["True", "None"]
+
+
 def test_a_note_leaves_its_record_in_the_output(kernel: Kernel) -> None:
     kernel("%prompt --max-tokens 2 hi")
     cell = kernel('%runs note 1 "the good one"')

@@ -25,6 +25,7 @@ from fmagic.errors import (
 from fmagic.results import Answer, Answers
 from fmagic.session import Session
 from fmagic.settings import Fmagic
+from fmagic.template import Template
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -58,6 +59,42 @@ def test_one_answer_with_its_record(session: Session) -> None:
     assert {"input_tokens", "ttft_seconds", "peak_memory_bytes"} <= set(run["metrics"])
     assert session.runs()[-1].id == answer.run.id
     assert session.prompt("Say yes", max_tokens=4).run.id != answer.run.id
+
+
+def test_choices_may_be_a_text_or_numbers(session: Session) -> None:
+    asked = session.prompt("One word.", choices="yes, no")
+    assert asked.run.params["choices"] == ["yes", "no"]
+    assert session.prompt("Stars?", choices=[1, 2, 3]).run.params["choices"] == ["1", "2", "3"]  # type: ignore[list-item]  # as users do
+    with pytest.raises(OptionError, match="two different answers"):
+        session.prompt("One word.", choices="yes")
+
+
+def test_a_result_is_a_table(session: Session) -> None:
+    labelled = session.prompt(LABEL, data=pd.DataFrame(ROWS), max_tokens=1)
+    again = session.embed(labelled, column="text")
+    assert len(again) == len(ROWS)
+    assert again.run.data is not None
+    assert again.run.data.columns == ["text", "label", "answer"]
+
+
+def test_a_parsed_template_is_no_name(session: Session) -> None:
+    session.save_template("hello", "Say hello to {{ name }}")
+    assert session.prompt(Template.parse("hello"), max_tokens=1).run.template == "hello"
+    saved = session.prompt("hello", variables={"name": "you"}, max_tokens=1)
+    assert saved.run.template == "Say hello to {{ name }}"
+
+
+def test_half_a_character_in_a_table(session: Session) -> None:
+    rows = [{"text": "cut \ud83d"}]
+    assert session.prompt("{{ text }}", data=rows, max_tokens=1).texts[0] is not None  # type: ignore[union-attr]  # a table has many
+    assert session.embed(rows).texts == ["cut \ufffd"]
+
+
+def test_of_many_columns_the_new_ones_are_shown(session: Session) -> None:
+    wide = pd.DataFrame({**{name: ["x"] for name in "abcdefg"}, "label": ["good"]})
+    template = "user:\n{{ a }}\nassistant:\n{{ label }}"
+    shown = session.evaluate(template, data=wide, choices=["good", "bad"]).block().plain()
+    assert all(name in shown for name in ("answer", "expected", "correct", "not shown: d, e, f, g"))
 
 
 def test_the_journal_has_a_run_before_it_ends(
@@ -142,7 +179,7 @@ def test_an_answer_beside_its_role_is_told(session: Session) -> None:
     with pytest.raises(TemplateError, match=r"expected answer, for example:\nassistant:"):
         session.evaluate("user: {{ text }}", data=ROWS)
     inline = f"{LABEL}assistant: {{{{ label }}}}"
-    said = r"`assistant:` in line 5: a role must stand alone on its line\), for example:"
+    said = r"`assistant:` in line 5: a role must stand alone on its line, for example:"
     with pytest.raises(TemplateError, match=said):
         session.evaluate(inline, data=ROWS)
     with pytest.raises(TemplateError, match=said):

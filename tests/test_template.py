@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 import subprocess
 import sys
 
@@ -55,17 +56,39 @@ def test_without_answer_drops_the_last_turn_and_its_names() -> None:
 
 
 @pytest.mark.parametrize(
-    ("source", "line"),
+    ("source", "said"),
     [
-        ("user:\n{{ x }}\nassistant: {{ y }}", 3),
-        ("user: {{ x }}\nassistant:{{ y }}\nassistant: z", 2),
-        ("user: a\nsystem: b", None),
-        ("user:\na\nassistant:  \nb", None),
-        ("user:\na\n assistant: indented\nmy assistant: b", None),
+        ("user:\n{{ x }}\nassistant: {{ y }}", r"text follows `assistant:` in line 3"),
+        ("user: {{ x }}\nassistant:{{ y }}\nassistant: z", "text follows `assistant:` in line 2"),
+        ("user:\n    {{ x }}\n    assistant:\n    {{ y }}", r"line 3 \('assistant:'\) is indented"),
+        ("user:\n{{ x }}\nAssistant:\n{{ y }}", r"line 3 \('Assistant:'\) has a capital letter"),
+        ("user: a\nsystem: b", "$"),
+        ("user:\na\nassistant:  \nb", "$"),
+        ("user:\na\n assistant:\n assistant: indented\nmy assistant: b", "$"),
     ],
 )
-def test_a_role_beside_its_text_is_told(source: str, line: int | None) -> None:
-    assert Template.parse(source).inline_answer() == line
+def test_a_line_that_is_nearly_the_answers_is_told(source: str, said: str) -> None:
+    assert re.match(said, Template.parse(source).near_answer())
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("    system:\n    S\n    user:\n    U", r"Line 1 \('system:'\) is indented"),
+        ("\n\tuser:\n\tU", r"Line 2 \('user:'\) is indented.*one space before it"),
+        ("User:\nU", r"Line 1 \('User:'\) has a capital letter"),
+        ("System:\nS\nuser:\nU", "Line 1.*capital"),
+        ("system:\n    S\n    user:\n    U", r"no user turn.*Line 3 \('user:'\) is indented"),
+    ],
+)
+def test_role_lines_that_an_editor_indented_are_no_text(source: str, said: str) -> None:
+    with pytest.raises(TemplateError, match=said):
+        Template.parse(source)
+
+
+def test_a_role_line_as_text_stands_behind_a_space() -> None:
+    assert one(" user:\nname: x") == " user:\nname: x"
+    assert one("Explain:\n  user:\n    name: x") == "Explain:\n  user:\n    name: x"
 
 
 def test_few_shot_examples_are_no_answer() -> None:
@@ -106,7 +129,17 @@ def test_only_a_bare_role_line_starts_a_turn(line: str) -> None:
 
 
 def test_inner_line_feeds_stay() -> None:
-    assert one("\n\n  a\n\n b \n\n\n") == "\n  a\n\n b \n"
+    assert one("\n\n  a\n\n b \n") == "\n  a\n\n b "
+
+
+def test_blank_lines_at_the_end_of_a_cell_are_nothing() -> None:
+    assert one("a\n\n  \n\n") == "a"
+    assert render("user:\na\nassistant:\nb\n\n\n")[-1] == Turn("assistant", "b")
+
+
+def test_half_a_character_is_replaced() -> None:
+    assert one("{{ x }}", x="cut \ud83d") == "cut \ufffd"
+    assert one("{{ x }}", x="whole \U0001f600") == "whole \U0001f600"
 
 
 @pytest.mark.parametrize(
@@ -119,7 +152,7 @@ def test_inner_line_feeds_stay() -> None:
         '{"a": {"b": "}}"}}',
         "<b>&amp;</b>",
         "ends in a line feed\n",
-        "\ud800 \x1b[31m \0",
+        "\x1b[31m \0",
     ],
 )
 def test_values_are_inserted_once_and_as_they_are(value: str) -> None:

@@ -127,10 +127,19 @@ class ListTable(Container):
 
         # As objects first, so that columns of lists or arrays do not become more columns.
         series = {
-            name: pd.Series(list(values), dtype=_dtype(values))
+            name: _series(list(values))
             for name, values in zip(self.columns, self._lists, strict=True)
         }
         return pd.DataFrame(series)
+
+
+def _series(values: list[object]) -> pd.Series[Any]:
+    import pandas as pd
+
+    try:
+        return pd.Series(values, dtype=_dtype(values))
+    except UnicodeEncodeError:  # half a character, which Arrow's texts cannot hold
+        return pd.Series(values, dtype="object")
 
 
 def _dtype(values: Sequence[object]) -> str | None:
@@ -147,7 +156,8 @@ def contain(data: object, name: str) -> Container:
     Raises:
         DataError: it is no table, or one with rows or columns that do not fit together.
     """
-    of_library = _frame(data, name)
+    # A result of fmagic holds its rows as a frame.
+    of_library = _frame(data, name) or _frame(getattr(data, "frame", None), name)
     if of_library is not None:
         return of_library
     if isinstance(data, Mapping):

@@ -17,9 +17,11 @@ if TYPE_CHECKING:
 
 _SEPARATORS = (",", ";", "\t", "|")
 _WHOLE = r"0|-?[1-9]\d{0,17}"
-_DECIMAL = r"[-+]?(?:(?:0|[1-9]\d*)(?:\.\d*)?|\.\d+)(?:[eE][-+]?\d+)?"
-_NO_DIGIT = r"[eE].*|\D"
-MOST_DIGITS = 17  # that decide which float a number is
+_DECIMAL = r"-?\d[\d.]*(?:e[-+]\d+)?"
+
+
+LONGEST_CELL = 2**31 - 1
+"""Characters; Python's own limit is that of a long article."""
 
 
 def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
@@ -32,8 +34,8 @@ def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
     reader = _READERS.get(file.suffix.lower())
     if reader is None and not file.exists() and not file.suffix:
         raise DataError(
-            f"There is no table {str(path)!r}: no such variable and no such file."
-            f"{_near(file)} A file ends in {', '.join(_READERS)}."
+            f"There is no file {str(path)!r}.{_near(file)} A file ends in {', '.join(_READERS)}; a "
+            "table in a variable is given itself, not by its name."
         )
     if reader is None:
         raise DataError(
@@ -66,6 +68,7 @@ def _delimited(separator: str) -> Callable[[Path], object]:
     def read(file: Path) -> object:
         import pandas as pd
 
+        most = csv.field_size_limit(LONGEST_CELL)
         try:
             with file.open(encoding="utf-8-sig", newline="") as lines:
                 # pandas passes over blank lines too.
@@ -75,6 +78,8 @@ def _delimited(separator: str) -> Callable[[Path], object]:
             raise DataError(
                 f"{file.name} cannot be read: {error}. Is a quote not closed?"
             ) from None
+        finally:
+            csv.field_size_limit(most)
         twice = sorted({name for name in header if header.count(name) > 1})
         if twice:
             # pandas would rename the second one, and say nothing.
@@ -101,7 +106,8 @@ def _delimited(separator: str) -> Callable[[Path], object]:
                 dtype=str,
             )
         except pd.errors.ParserError as error:
-            raise DataError(f"{file.name} cannot be read: {str(error).strip()}.") from None
+            quote = " Is a quote not closed?" if "inside string" in str(error) else ""
+            raise DataError(f"{file.name} cannot be read: {str(error).strip()}.{quote}") from None
         if len(first) > len(header) or not frame.index.equals(pd.RangeIndex(len(frame))):
             # pandas takes surplus cells at the left for row labels, which shifts every column.
             raise DataError(
@@ -114,10 +120,10 @@ def _delimited(separator: str) -> Callable[[Path], object]:
 
 
 def _numbers(column: pd.Series[str]) -> pd.Series[Any]:
-    """Return a column of texts as numbers or truth values if all are, and nothing is lost by it.
+    """Return a column of texts as numbers or truth values if Python writes all of them so.
 
-    "true" is a text and a label ("True" is what Python writes), "007" a code, and a number of 19
-    digits an identifier. Whole numbers stay whole where a cell is missing.
+    A prompt then has what the file has: "3.10" is a version, "5.00" a price, "007" a code, a number
+    of 19 digits an identifier, and "true" a label. Whole numbers stay whole where a cell is missing.
     """
     bare = column.str.strip()
     texts = bare.dropna()
@@ -129,10 +135,16 @@ def _numbers(column: pd.Series[str]) -> pd.Series[Any]:
         return truths.astype("boolean" if gaps else "bool")
     if texts.str.fullmatch(_WHOLE).all():
         return bare.astype("Int64" if gaps else "int64")
-    digits = texts.str.replace(_NO_DIGIT, "", regex=True).str.lstrip("0").str.len()
-    if texts.str.fullmatch(_DECIMAL).all() and digits.max() <= MOST_DIGITS:
+    if texts.str.fullmatch(_DECIMAL).all() and all(map(_is_float, texts)):
         return bare.astype("float64")
     return column
+
+
+def _is_float(text: str) -> bool:
+    try:
+        return repr(float(text)) == text
+    except ValueError:
+        return False
 
 
 def _parquet(file: Path) -> object:

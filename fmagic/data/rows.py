@@ -158,7 +158,9 @@ def open_rows(data: object, *, name: str = "data") -> Rows:
     return Rows(name, container)
 
 
-def require(rows: Rows, columns: Sequence[str], on_missing: OnMissing = "error") -> Collection[int]:
+def require(
+    rows: Rows, columns: Sequence[str], on_missing: OnMissing = "error", *, option: bool = True
+) -> Collection[int]:
     """Return the numbers of the rows (from 0) to work on, given the columns that are needed.
 
     Args:
@@ -166,6 +168,7 @@ def require(rows: Rows, columns: Sequence[str], on_missing: OnMissing = "error")
         columns: whose cells are needed.
         on_missing: `error` refuses a table with missing cells, `skip` leaves out their rows, `keep`
             takes all rows; a template then reads `None`, and may say `{{ x or "unknown" }}`.
+        option: whether the user can choose this.
 
     Raises:
         DataError: a column does not exist; cells are missing and `on_missing` is `error`; or `skip`
@@ -185,6 +188,8 @@ def require(rows: Rows, columns: Sequence[str], on_missing: OnMissing = "error")
     if len(found) == len(rows):
         raise DataError(f"{message} Nothing is left to work on.")
     drop = rows.drop_hint(names)
+    if not option:
+        raise DataError(f"{message} {f'Drop them with {drop}.' if drop else 'Leave them out.'}")
     raise DataError(
         f"{message} {f'Drop them with {drop}, or leave' if drop else 'Leave'} them out with "
         f'--on-missing skip, or use a default, {{{{ {names[0]} or "unknown" }}}}, with '

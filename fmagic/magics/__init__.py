@@ -18,8 +18,9 @@ from dataclasses import dataclass
 from functools import cache
 from typing import TYPE_CHECKING, Any, Protocol
 
-from fmagic.errors import FmagicError, TemplateError
+from fmagic.errors import FmagicError, OptionError, TemplateError
 from fmagic.plugins import plugins
+from fmagic.template import Template
 
 if TYPE_CHECKING:
     import argparse
@@ -54,7 +55,7 @@ class Call:
         """The user's variables."""
         return self.session.front.variables()
 
-    def template(self) -> str:
+    def template(self) -> Template:
         """Return the cell's template, or the saved one that it names; keep it if asked.
 
         Raises:
@@ -68,7 +69,7 @@ class Call:
         text = self.session.saved_template(saved) if saved else self.body
         if self.values.save:
             self.session.save_template(self.values.save, text)
-        return text
+        return Template.parse(text)
 
 
 class Magic(Protocol):
@@ -142,6 +143,11 @@ def _function(magic: Magic, name: str, shell: Any, session: Any) -> Any:
             print(values)  # noqa: T201 - help is text for the reader of the cell
             return None
         out = getattr(values, "out", None)
+        if out and out == getattr(values, "data", None):
+            raise OptionError(
+                f"-o {out} would replace the table that --data reads, which the next run of this "
+                "cell needs. Give the result another name."
+            )
         try:
             result = magic.run(Call(session(), values, body, name))
         except FmagicError as ended:

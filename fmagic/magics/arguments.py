@@ -173,20 +173,26 @@ def add_template(arguments: Arguments, *, data_needed: bool = False) -> None:
 
 
 def find_data(name: str, variables: Mapping[str, object]) -> object:
-    """Return the variable `name`, or the path if there is no such variable.
+    """Return the variable `name`, or `a.b` of a variable, or the path if there is none.
 
     Raises:
-        DataError: neither a variable nor a path.
+        DataError: neither a variable nor a path, or a variable that is `None`.
     """
     from pathlib import Path
 
-    if name in variables:
-        if variables[name] is None:
+    first, *rest = name.split(".")
+    path = Path(name).expanduser()
+    if name in variables or (rest and first in variables and not path.exists()):
+        found = variables[name] if name in variables else variables[first]
+        for part in () if name in variables else rest:
+            if not hasattr(found, part):
+                raise DataError(f"{first} is there, but has no {name.removeprefix(f'{first}.')}.")
+            found = getattr(found, part)
+        if found is None:
             raise DataError(
                 f"{name} is None and no table. A method with inplace=True returns None, for example."
             )
-        return variables[name]
-    path = Path(name).expanduser()
+        return found
     if path.suffix or path.exists():
         return path
     raise DataError(

@@ -36,6 +36,10 @@ def run(call: Call) -> object:
     values = call.values
     shared = options(values, ("model", "truncate"))
     if values.data is None:
+        if values.text is not None:
+            raise DataError(
+                f"--text {values.text} is a column of a table: name it with --data NAME."
+            )
         if not call.body.strip():
             raise DataError(
                 "The cell has no text. Write one text a line, or use --data NAME --text COLUMN."

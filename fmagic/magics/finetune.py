@@ -52,6 +52,7 @@ def run(call: Call) -> object:
         data=find_data(values.data, call.variables),
         data_name=values.data,
         held_out=None if values.eval is None else find_data(values.eval, call.variables),
+        held_out_name=values.eval,
         base=values.model,
         **options(values, ("name", "method", "seed", "truncate", "on_missing")),
         **{name: value for name, value in tuning.items() if value is not None},

@@ -11,11 +11,17 @@ from fmagic.errors import LogError
 if TYPE_CHECKING:
     from fmagic.runs.record import RunRecord
 
-_MAGIC = re.compile(r"(?P<name>\s*%{1,2}[A-Za-z_]\w*)(?P<line>[^\n]*)")
+_MADE = "(?:prompt|evaluate|embed|finetune)"
+_CELL_MAGIC = re.compile(rf"(?P<name>\s*%%{_MADE}\b)(?P<line>[^\n]*)")
+_LINE_MAGIC = re.compile(
+    rf"^(?P<name>[ \t]*(?:\w+[ \t]*=[ \t]*)?%{_MADE}\b)(?P<line>[^\n]*)", re.MULTILINE
+)
 
 
 def again(record: RunRecord) -> str:
-    """Return the source of a run's cell, with the model and the seed of the run in a magic's line.
+    """Return the source of a run's cell, with the model and the seed of the run in its magic's line.
+
+    A cell without one, or with several, comes back as it is.
 
     Raises:
         LogError: the source was not kept, or not all of it.
@@ -28,8 +34,11 @@ def again(record: RunRecord) -> str:
             f"The cell of run {record.short_id} was too long for the log and was cut, so it cannot "
             "be put back."
         )
-    match = _MAGIC.match(source)
-    if match is None:
+    magics = _LINE_MAGIC.finditer(source)
+    if source.lstrip().startswith("%%"):
+        magics = filter(None, [_CELL_MAGIC.match(source)])
+    match, *others = [*magics] or [None]
+    if match is None or others:
         return source
     options = []
     if record.model is not None and not _has(match["line"], "--model"):

@@ -24,6 +24,17 @@ def test_a_figure_against_an_option() -> None:
     assert picture.dots
 
 
+def test_what_a_run_lacks_is_that_of_the_run_it_builds_on() -> None:
+    tuned = [made(i, "finetune", params={"rank": 2**i}) for i in (1, 2)]
+    again = made(3, "finetune", parents=[tuned[1].id])
+    scored = [
+        made(i + 3, "evaluate", parents=[parent.id], metrics={"accuracy": i / 10})
+        for i, parent in enumerate((*tuned, again), 1)
+    ]
+    picture = against(scored, "rank", "accuracy", [*tuned, again])
+    assert picture.series == {"accuracy": [(2, 0.1), (4, 0.2), (4, 0.3)]}
+
+
 def test_options_that_are_no_numbers_stand_side_by_side() -> None:
     picture = against(RUNS, "method", "accuracy")
     assert picture.x_names == ["lora", "full"]

@@ -15,6 +15,16 @@ from tests.runs.samples import made
         ("%%prompt --model=x\nHi", "%%prompt --seed 7 --model=x\nHi"),
         ("%prompt Say --modelling", "%prompt --model tiny --seed 7 Say --modelling"),
         ("fm.prompt('hi')", "fm.prompt('hi')"),
+        (
+            "%load_ext fmagic\nx = %prompt Hi",
+            "%load_ext fmagic\nx = %prompt --model tiny --seed 7 Hi",
+        ),
+        ("%model tiny\n%prompt a\n%prompt b", "%model tiny\n%prompt a\n%prompt b"),
+        ("%%time\n%prompt a", "%%time\n%prompt a"),
+        (
+            "%%prompt\nWhat does\n%prompt x\ndo?",
+            "%%prompt --model tiny --seed 7\nWhat does\n%prompt x\ndo?",
+        ),
     ],
 )
 def test_the_cell_with_model_and_seed(source: str, expected: str) -> None:
