@@ -229,7 +229,7 @@ class Shelf:
             return self._used(self.by_name[name])
         spec = parse_spec(name, models_dir=Path(self.settings.models_dir))
         for model in self.by_name.values():
-            if model.spec == spec:
+            if model.spec == spec and (model.adapter is None or spec.kind == "tuned"):
                 return self._used(model)
         current = self.current
         try:

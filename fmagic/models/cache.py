@@ -75,7 +75,13 @@ class GrowingLayer(DynamicLayer):  # type: ignore[misc]  # transformers has no t
 
 
 def is_plain(config: Any) -> bool:
-    """Tell whether a model's whole memory of past tokens is keys and values of attention."""
+    """Tell whether a model's whole memory of past tokens is keys and values of attention.
+
+    Keys whose rotation changes with the length of the text have to be made anew at some length, and
+    rows of other lengths would change with them.
+    """
+    if _turns_with_length(config):
+        return False
     try:
         layers = DynamicCache(config=config).layers
     except (AttributeError, KeyError, TypeError, ValueError):
@@ -85,8 +91,19 @@ def is_plain(config: Any) -> bool:
     )
 
 
+def _turns_with_length(config: Any) -> bool:
+    text = config.get_text_config(decoder=True)
+    rope = getattr(text, "rope_parameters", None) or getattr(text, "rope_scaling", None) or {}
+    each = [rope, *(part for part in rope.values() if isinstance(part, dict))]
+    return any(
+        part.get(key) in ("longrope", "dynamic") for part in each for key in ("rope_type", "type")
+    )
+
+
 def is_sliding(config: Any) -> bool:
     """Tell whether some layers see only a window of tokens, counted in columns of the cache."""
+    if "local" in (getattr(config, "attention_layers", None) or ()):  # of GPT-Neo
+        return True
     return any(
         type(layer) is DynamicSlidingWindowLayer for layer in DynamicCache(config=config).layers
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -14,6 +15,10 @@ if TYPE_CHECKING:
     from fmagic.template import Turn
 
 BETWEEN_TURNS = "\n\n"
+# Some templates open a thought before the answer and know no `enable_thinking`. An empty thought is
+# how a model is asked not to think.
+_OPEN_THOUGHT = re.compile(r"<think>\s*\Z")
+NO_THOUGHT = "\n</think>\n\n"
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,6 +78,8 @@ def _by_template(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
             raise TemplateError(
                 f"The model's chat template refuses these turns: {second}."
             ) from None
+    if _OPEN_THOUGHT.search(text):
+        text += NO_THOUGHT
     suffix = _suffix(tokenizer, messages, text)
     return Rendered(text, special=True, answer_suffix=suffix, messages=tuple(messages))
 
@@ -104,6 +111,8 @@ def as_text(tokenizer: Any, rendered: Rendered) -> list[int]:
             f"A value holds a control token, which this model's tokenizer cannot read as text "
             f"({error}). Take it out of the data."
         ) from None
+    if rendered.text.endswith(NO_THOUGHT) and tokenizer.decode(ids).rstrip().endswith("<think>"):
+        ids += tokenizer(NO_THOUGHT, add_special_tokens=False)["input_ids"]
     return ids
 
 

@@ -7,13 +7,14 @@ number of choices.
 
 from __future__ import annotations
 
+import inspect
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
 
 from fmagic.models.cache import repeat
-from fmagic.models.decoding import LIKE_LENGTH, REMEMBERED, Decoder
+from fmagic.models.decoding import LIKE_LENGTH, Decoder
 from fmagic.models.measures import input_device
 from fmagic.models.sampling import Sampling
 
@@ -49,6 +50,7 @@ def choose_by_cache(
     prefix = decoder.read_prefix(prompts)
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
     longest_choice = max(map(len, choices)) - 1
+    room = decoder.room(len(prompts) * len(choices))
     start = 0
     while start < len(order):
         longest = len(prompts[order[start]])
@@ -56,7 +58,7 @@ def choose_by_cache(
         size = min(
             MOST_ROWS,
             batch_tokens // (longest + sum(map(len, choices))),
-            REMEMBERED * batch_tokens // (columns * len(choices)),
+            room // (columns * len(choices)),
         )
         group = [
             index
@@ -71,7 +73,7 @@ def choose_by_cache(
         if longest_choice:
             # All choices at once, unless the copies of the prompts or the scores would be too large.
             scored = MOST_SCORES // (first.shape[1] * longest_choice * len(group))
-            remembered = REMEMBERED * batch_tokens // (columns * len(group))
+            remembered = room // (columns * len(group))
             together = max(1, min(scored, remembered))
             rest = [
                 _rest(decoder, batch, choices[place : place + together])
@@ -110,7 +112,9 @@ def _whole(
     inputs, targets, known = _continuations([[0, *c] for c in choices], len(prompts), device)
     if start is None:
         whole = torch.cat([ids, inputs[:, 1:]], dim=1)
-        logits = network(input_ids=whole, use_cache=False).logits[:, ids.shape[1] - 1 :]
+        last = inputs.shape[1]
+        few = {"logits_to_keep": last} if _scores_few(network) else {}
+        logits = network(input_ids=whole, use_cache=False, **few).logits[:, -last:]
     else:
         inputs[:, 0] = start
         logits = network(input_ids=ids, decoder_input_ids=inputs, use_cache=False).logits
@@ -127,13 +131,28 @@ def choose_by_text(
 ) -> Iterator[tuple[int, list[float]]]:
     """Score choices with any other model, reading the prompt again for each choice."""
     order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
+    longest = max(map(len, choices))
+    vocabulary = int(network.config.get_text_config(decoder=True).vocab_size)
     for length, same in groupby(order, key=lambda index: len(prompts[index])):
         indices = list(same)
-        size = max(1, batch_tokens // (length * len(choices) + sum(map(len, choices))))
+        few = decoder_start is not None or _scores_few(network)
+        scored = vocabulary * (longest if few else length + longest)
+        rows = max(1, min(batch_tokens // (length + longest), MOST_SCORES // scored))
+        together = min(rows, len(choices))
+        size = max(1, rows // len(choices))
         for start in range(0, len(indices), size):
             part = indices[start : start + size]
-            scores = _whole(network, [prompts[i] for i in part], choices, decoder_start)
-            yield from zip(part, scores.tolist(), strict=True)
+            asked = [prompts[index] for index in part]
+            scores = [
+                _whole(network, asked, choices[place : place + together], decoder_start)
+                for place in range(0, len(choices), together)
+            ]
+            yield from zip(part, torch.cat(scores, dim=1).tolist(), strict=True)
+
+
+def _scores_few(network: Any) -> bool:
+    """Tell whether a network can be told to score the last tokens alone."""
+    return "logits_to_keep" in inspect.signature(network.forward).parameters
 
 
 def _continuations(

@@ -95,14 +95,19 @@ class Decoder:
         return self._ones[..., :columns]
 
     def run(
-        self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        places: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, str, Completion | None]]:
         """Answer every prompt.
 
         Args:
             prompts: token ids of each.
             sampling: how to choose tokens and when to stop.
-            first_row: number of the first prompt, which seeds its random stream.
+            places: of the prompts in their table, which seed their random streams; by default
+                one after the other.
 
         Yields:
             `(index, new text, completion)` in the order in which things happen; the completion
@@ -110,7 +115,8 @@ class Decoder:
         """
         if self.graphs and len(prompts) > 1:
             self.graphs.forget()  # the rows need the room
-        self._most_remembered = self._room(len(prompts))
+        numbers = range(len(prompts)) if places is None else places
+        self._most_remembered = self.room(len(prompts))
         prefix = self.read_prefix(prompts)
         waiting = deque(
             sorted(range(len(prompts)), key=lambda index: len(prompts[index]), reverse=True)
@@ -120,7 +126,7 @@ class Decoder:
             while waiting and (
                 group := self._next_group(waiting, prompts, parts, prefix, sampling)
             ):
-                rows = [self.row(i, prompts[i], sampling, first_row + i) for i in group]
+                rows = [self.row(i, prompts[i], sampling, numbers[i]) for i in group]
                 parts.append(self.read(rows, prefix))
             batch = Batch.of(parts)
             tokens = pick(batch.logits, sampling, [row.stream for row in batch.rows])
@@ -155,7 +161,7 @@ class Decoder:
         """Most tokens of one pass, padding included."""
         return min(self.batch_tokens, self._most_in_a_pass)
 
-    def _room(self, rows: int) -> int:
+    def room(self, rows: int) -> int:
         """Return how many tokens may be remembered at once, all rows together."""
         most = REMEMBERED * self.batch_tokens
         if rows == 1 or self._device.type != "cuda":

@@ -7,18 +7,23 @@ whose makers set a beam search does that, unless it samples: its answers come wh
 
 from __future__ import annotations
 
-import contextlib
 import queue
 import threading
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import GenerationConfig, StoppingCriteria, StoppingCriteriaList
+from transformers import (
+    GenerationConfig,
+    LogitsProcessor,
+    LogitsProcessorList,
+    StoppingCriteria,
+    StoppingCriteriaList,
+)
 
 from fmagic.models.detokenize import Detokenizer
 from fmagic.models.measures import input_device
-from fmagic.models.sampling import Completion, Finish, Sampling, stream_of
+from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -59,6 +64,21 @@ class _Stop(StoppingCriteria):  # type: ignore[misc]  # transformers has no type
         return torch.full((input_ids.shape[0],), self._event.is_set(), device=input_ids.device)
 
 
+class _Draw(LogitsProcessor):  # type: ignore[misc]  # as above
+    """Leaves each row the one token that is drawn from the row's own random stream.
+
+    The sampling of `generate` draws all rows from one stream, and from the 50 likeliest tokens.
+    """
+
+    def __init__(self, sampling: Sampling, places: Sequence[int]) -> None:
+        self._sampling = sampling
+        self._streams = [stream_of(sampling.seed, place) for place in places]
+
+    def __call__(self, _: torch.LongTensor, scores: torch.Tensor) -> torch.Tensor:
+        drawn = pick(scores, self._sampling, self._streams)[:, None]
+        return torch.full_like(scores, -torch.inf).scatter_(1, drawn, 0.0)
+
+
 class Generator:
     """Runs prompts through `generate`.
 
@@ -68,6 +88,7 @@ class Generator:
         end_tokens: tokens that end an answer.
         context_length: most tokens of prompt and answer together.
         batch_tokens: most tokens read at once.
+        tuned: whether the weights were tuned here for another task than their makers'.
     """
 
     def __init__(
@@ -78,6 +99,7 @@ class Generator:
         end_tokens: frozenset[int],
         context_length: int,
         batch_tokens: int,
+        tuned: bool = False,
     ) -> None:
         self._network = network
         self._tokenizer = tokenizer
@@ -87,17 +109,23 @@ class Generator:
         self._has_encoder = bool(network.config.is_encoder_decoder)
         self._device = input_device(network)
         self._beams = beams_of(network)
+        self._tuned = tuned
 
     def run(
-        self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        places: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, str, Completion | None]]:
         """Answer every prompt; see `decoding.Decoder.run`.
 
         A prompt alone streams, but for a search; rows of a table come when their batch has finished.
         """
         beams = 1 if sampling.temperature else self._beams
+        numbers = range(len(prompts)) if places is None else places
         if len(prompts) == 1 and beams == 1:
-            yield from self._stream(prompts[0], sampling, first_row)
+            yield from self._stream(prompts[0], sampling, numbers[0])
             return
         order = sorted(range(len(prompts)), key=lambda index: -len(prompts[index]))
         for length, same in groupby(order, key=lambda index: len(prompts[index])):
@@ -105,7 +133,9 @@ class Generator:
             size = max(1, min(MOST_ROWS, self.batch_tokens // length) // beams)
             for start in range(0, len(indices), size):
                 part = indices[start : start + size]
-                outputs = self._generate([prompts[i] for i in part], sampling, first_row + part[0])
+                outputs = self._generate(
+                    [prompts[i] for i in part], sampling, [numbers[i] for i in part]
+                )
                 for index, tokens in zip(part, outputs, strict=True):
                     text = Detokenizer(self._tokenizer, sampling.stop)
                     yield index, *self._finish(text, tokens, len(prompts[index]))
@@ -130,14 +160,14 @@ class Generator:
         return "".join(pieces), Completion(text.text.strip(), prompt, taken, finish)
 
     def _stream(
-        self, prompt: Sequence[int], sampling: Sampling, row: int
+        self, prompt: Sequence[int], sampling: Sampling, place: int
     ) -> Iterator[tuple[int, str, Completion | None]]:
         streamer = _Streamer(skip_prompt=True)
         stopping = threading.Event()
 
         def work() -> None:
             try:
-                self._generate([prompt], sampling, row, streamer=streamer, stopping=stopping)
+                self._generate([prompt], sampling, [place], streamer=streamer, stopping=stopping)
                 streamer.tokens.put(None)
             except BaseException as error:  # noqa: BLE001 - handed to the consumer, who raises it
                 streamer.tokens.put(error)
@@ -179,7 +209,7 @@ class Generator:
         self,
         prompts: Sequence[Sequence[int]],
         sampling: Sampling,
-        row: int,
+        places: Sequence[int],
         *,
         streamer: _Streamer | None = None,
         stopping: threading.Event | None = None,
@@ -187,13 +217,10 @@ class Generator:
         """Return the new tokens of each prompt; all prompts have one length."""
         ids = torch.tensor([list(prompt) for prompt in prompts], device=self._device)
         read = 0 if self._has_encoder else ids.shape[1]
-        sampled = (
-            {"do_sample": True, "temperature": sampling.temperature, "top_p": sampling.top_p}
-            if sampling.temperature
-            else {"do_sample": False}
-        )
         # What is left out here is as the model's makers set it.
-        beams = {"num_beams": 1, "early_stopping": False} if sampling.temperature else {}
+        alone = {"num_beams": 1, "early_stopping": False} if sampling.temperature else {}
+        # The lengths that they set are those of their task, and not of what was learned since.
+        learned = {"min_length": 0, "no_repeat_ngram_size": 0} if self._tuned else {}
         config = GenerationConfig(
             max_new_tokens=max(1, min(sampling.max_tokens, self._context_length - read)),
             num_return_sequences=1,
@@ -201,27 +228,20 @@ class Generator:
             pad_token_id=self._tokenizer.pad_token_id,
             bos_token_id=self._tokenizer.bos_token_id,
             decoder_start_token_id=self.decoder_start(),
-            **sampled,
-            **beams,
+            do_sample=False,
+            **alone,
+            **learned,
         )
+        drawn = LogitsProcessorList([_Draw(sampling, places)] if sampling.temperature else [])
         criteria = StoppingCriteriaList([_Stop(stopping)]) if stopping else None
-        # `generate` draws from the global stream, so it is borrowed and put back.
-        devices = [self._device] if self._device.type == "cuda" else []
-        seeded = (
-            torch.random.fork_rng(devices=devices)
-            if sampling.temperature
-            else contextlib.nullcontext()
+        output = self._network.generate(
+            input_ids=ids,
+            attention_mask=torch.ones_like(ids),
+            generation_config=config,
+            logits_processor=drawn,
+            streamer=streamer,
+            stopping_criteria=criteria,
         )
-        with seeded:
-            if sampling.temperature:
-                torch.manual_seed(stream_of(sampling.seed, row).getrandbits(31))
-            output = self._network.generate(
-                input_ids=ids,
-                attention_mask=torch.ones_like(ids),
-                generation_config=config,
-                streamer=streamer,
-                stopping_criteria=criteria,
-            )
         # An encoder-decoder's output begins with the token that starts the decoder.
         first = 1 if self._has_encoder else read
         tokens: list[list[int]] = output[:, first:].tolist()

@@ -117,8 +117,11 @@ class LanguageModel(Writer):
     def end_of_turn(self) -> int | None:
         """The token that an answer is trained to end with; `None` if the model has none."""
         suffix = self.render([Turn("user", "?")]).answer_suffix
-        special = set(self.tokenizer.all_special_ids)
         if suffix:
+            # Not all of them have a name in the tokenizer, as `eos_token` has.
+            added = getattr(self.tokenizer, "added_tokens_decoder", None) or {}
+            special = {token for token, each in added.items() if each.special}
+            special |= set(self.tokenizer.all_special_ids)
             ids = self.tokenizer(suffix, add_special_tokens=False)["input_ids"]
             for token in ids:
                 if token in special:
@@ -137,6 +140,7 @@ class LanguageModel(Writer):
             end_tokens=self.end_tokens,
             context_length=self.context_length,
             batch_tokens=self.batch_tokens,
+            **({} if plain else {"tuned": self.adapter is not None or self.spec.kind == "tuned"}),
         )
 
     @property
@@ -169,8 +173,35 @@ class LanguageModel(Writer):
             answer: its text.
             source: what the author of a template wrote of it, control tokens included.
         """
-        ids = self._text_ids(rendered.answer_prefix + answer, source=source)
+        if self.kind == "seq2seq":
+            start = self._forced_start
+            ids = [*([] if start is None else [start]), *self._text_ids(answer, source=source)]
+        else:
+            ids = self._after(rendered.text, rendered.answer_prefix + answer, source=source)
         return ids if self.end_of_turn is None else [*ids, self.end_of_turn]
+
+    @property
+    def _forced_start(self) -> int | None:
+        """The token that `generate` writes first, whatever the scores; BART has one."""
+        for config in (self.network.generation_config, self.network.config):
+            if (token := getattr(config, "forced_bos_token_id", None)) is not None:
+                return int(token)
+        return None
+
+    def _after(self, before: str, text: str, *, source: str = "") -> list[int]:
+        """Return the token ids of a text as they are where it goes on from `before`.
+
+        Some tokenizers put a space before whatever they are given, which there is not in the middle
+        of a sequence. So the last character before, or a special token, is read along.
+        """
+        alone = self._text_ids(text, source=source)
+        if not before or self._controls.stand_in(text, but=source):
+            return alone
+        ends = (mark for mark in self._controls.marks if before.endswith(mark))
+        anchor = max(ends, key=len, default=before[-1])
+        both = self._text_ids(anchor + text, source=anchor + source)
+        first = self._text_ids(anchor, source=anchor)
+        return both[len(first) :] if both[: len(first)] == first else alone
 
     def room(self, choices: Sequence[str], example: Sequence[Turn]) -> int:
         """Return the tokens of the longest choice, with the token that ends it."""
@@ -182,15 +213,16 @@ class LanguageModel(Writer):
         return sum(map(len, prompts))
 
     def run(
-        self, prompts: Sequence[Sequence[int]], sampling: Sampling, *, first_row: int = 0
+        self,
+        prompts: Sequence[Sequence[int]],
+        sampling: Sampling,
+        *,
+        places: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, str, Completion | None]]:
-        """Answer prompts; yields `(index, new text, completion)` as they come.
-
-        The completion is `None` until the last text of a row. Rows finish in any order.
-        """
+        """Answer prompts; see `Writer.run`."""
         self._must_write()
         self._runner.batch_tokens = self.batch_tokens
-        return self._runner.run(prompts, sampling, first_row=first_row)
+        return self._runner.run(prompts, sampling, places=places)
 
     def choose(
         self, prompts: Sequence[Sequence[int]], choices: Sequence[Sequence[int]]

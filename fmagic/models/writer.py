@@ -67,10 +67,12 @@ class Writer(Loaded, ABC):
 
     @abstractmethod
     def run(
-        self, prompts: Sequence[Any], sampling: Sampling, *, first_row: int = 0
+        self, prompts: Sequence[Any], sampling: Sampling, *, places: Sequence[int] | None = None
     ) -> Iterator[tuple[int, str, Completion | None]]:
         """Answer prompts; yields `(index, new text, completion)` as they come.
 
+        `places` are those of the prompts in their table, which seed their random streams; they stand
+        one after the other if not given.
         The completion is `None` until the last text of a row. Rows finish in any order. The index
         may be `WAITING`. An error about one prompt has its index in `place`.
         """

@@ -205,7 +205,7 @@ def _write(
     pieces: list[str] = []
     done = 0
     try:
-        for index, text, completion in model.run(ready, sampling):
+        for index, text, completion in model.run(ready, sampling, places=asked):
             if index == WAITING:
                 yield Advanced(done)
                 continue

@@ -6,7 +6,16 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 import torch
-from transformers import MambaConfig, MambaForCausalLM, T5Config, T5ForConditionalGeneration
+from transformers import (
+    GPTNeoConfig,
+    GPTNeoForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    Phi3Config,
+    Phi3ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
+)
 
 from fmagic.models import decoding, measures
 from fmagic.models.cache import is_plain, tokens_in
@@ -14,11 +23,13 @@ from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.devices import Device
 from fmagic.models.fit import GROWTH
 from fmagic.models.generating import Generator
+from fmagic.models.sampling import Sampling
 from fmagic.models.shape import Shape
 from tests.support.networks import (
     CONTEXT,
     END,
     ENDS,
+    HEADS,
     PLAIN,
     SIZES,
     VOCABULARY,
@@ -86,6 +97,62 @@ def test_a_recurrent_model_goes_through_generate() -> None:
         expected = text(reference(model, prompt))
         assert together[index].text == expected
         assert answers(run, [prompt])[0].text == expected
+
+
+def test_rows_of_a_model_that_goes_through_generate_have_their_own_streams() -> None:
+    model = build(
+        lambda: MambaForCausalLM(
+            MambaConfig(
+                vocab_size=VOCABULARY, hidden_size=32, num_hidden_layers=2, state_size=4, **ENDS
+            )
+        )
+    )
+    asked = prompts(shared=0, count=3)
+    run = runner(model, Generator)
+    together = answers(run, asked, temperature=1.0, seed=3)
+    beside = answers(run, [asked[0], asked[0], asked[2]], temperature=1.0, seed=3)
+    assert beside[2].text == together[2].text
+    (alone,) = [
+        done
+        for _, _, done in run.run(
+            [asked[2]], Sampling(max_tokens=12, temperature=1.0, seed=3), places=[2]
+        )
+        if done
+    ]
+    assert alone.text == together[2].text
+    first = {
+        answers(run, [asked[0]], temperature=1.0, seed=seed)[0].text[:1] for seed in range(150)
+    }
+    assert len(first) > 60  # not only of the 50 likeliest
+
+
+def test_rotations_that_change_with_the_length_go_through_generate() -> None:
+    rope = {
+        "rope_type": "longrope",
+        "rope_theta": 10_000.0,
+        "short_factor": [1.0] * 8,
+        "long_factor": [4.0] * 8,
+        "original_max_position_embeddings": 32,
+    }
+    sizes = {**HEADS, "rope_parameters": rope, "original_max_position_embeddings": 32}
+    model = build(lambda: Phi3ForCausalLM(Phi3Config(pad_token_id=0, **sizes)))
+    assert not is_plain(model.config)
+    assert is_plain(PLAIN["qwen3"]().config)
+
+
+def test_windows_that_count_columns_share_no_prefix() -> None:
+    model = build(
+        lambda: GPTNeoForCausalLM(
+            GPTNeoConfig(
+                vocab_size=VOCABULARY, hidden_size=64, num_layers=2, num_heads=4, window_size=24,
+                attention_types=[[["global", "local"], 1]], max_position_embeddings=CONTEXT, **ENDS,
+            )
+        )
+    )  # fmt: skip
+    asked = [each[:58] for each in prompts(shared=40)]
+    together = answers(runner(model), asked)
+    for index, prompt in enumerate(asked):
+        assert together[index].text == text(reference(model, prompt))
 
 
 def test_an_encoder_decoder_goes_through_generate() -> None:
@@ -194,6 +261,8 @@ def test_choices_score_what_a_whole_pass_scores(name: str) -> None:
     asked = prompts(count=7)
     choices = [[15, 19, END], [15, END], [21, 22, 23, END]]
     whole = dict(choose_by_text(model, asked, choices, decoder_start=None, batch_tokens=2000))
+    by_one = dict(choose_by_text(model, asked, choices, decoder_start=None, batch_tokens=1))
+    assert all(by_one[index] == pytest.approx(whole[index], abs=1e-4) for index in whole)
     cached = dict(choose_by_cache(runner(model), asked, choices, batch_tokens=256))
     assert sorted(cached) == sorted(whole) == list(range(7))
     for index, scores in whole.items():
@@ -208,7 +277,7 @@ def test_a_table_on_a_gpu_remembers_what_is_free(monkeypatch: pytest.MonkeyPatch
     for free in (10**9, 10**5, 0):
         device = Device("cuda", 0, "GPU", 10**9, free)
         monkeypatch.setattr(decoding, "detect", lambda _, device=device: device)
-        rooms.append(run._room(5))
+        rooms.append(run.room(5))
     each = GROWTH * Shape.of(run._config).cache_bytes(4, 1)
     assert rooms == [4000, int(0.8 * 10**5 / each), 1]
 

@@ -20,7 +20,6 @@ SAMPLE = [
     "Qwen/Qwen3-0.6B",
     "meta-llama/Llama-3.3-70B-Instruct",
     "google/gemma-3-270m-it",
-    "openai/gpt-oss-20b",
     "LiquidAI/LFM2-1.2B",
     "google/flan-t5-small",
     "sentence-transformers/all-MiniLM-L6-v2",

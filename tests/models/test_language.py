@@ -2,11 +2,22 @@
 
 from __future__ import annotations
 
+import dataclasses
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from tokenizers import (
+    AddedToken,
+    Regex,
+    Tokenizer,
+    models,
+    normalizers,
+    pre_tokenizers,
+)
+from transformers import PreTrainedTokenizerFast
 
 from fmagic.errors import ContextLengthError, TemplateError, UnsuitableModelError
+from fmagic.models.chat import Rendered
 from fmagic.models.language import LanguageModel
 from fmagic.models.loader import load
 from fmagic.models.sampling import Completion, Sampling
@@ -90,6 +101,65 @@ def test_an_answer_ends_with_the_end_of_the_turn(chat: LanguageModel) -> None:
     tokens = chat.answer_tokens(chat.render(ASKED), "it runs")
     assert tokens[-1] == chat.end_of_turn
     assert chat.tokenizer.decode(tokens[:-1]) == "it runs"
+
+
+def test_an_end_of_turn_without_a_name_in_the_tokenizer_is_found(checkpoints: Checkpoints) -> None:
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.add_tokens([AddedToken("<end_of_turn>", special=True)])
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}<|{{ m['role'] }}|>{{ m['content'] }}<end_of_turn>\n{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    end = model.tokenizer.convert_tokens_to_ids("<end_of_turn>")
+    assert end not in model.tokenizer.all_special_ids
+    assert model.end_of_turn == end
+    assert end in model.end_tokens
+
+
+def test_a_thought_that_a_template_opens_is_closed(checkpoints: Checkpoints) -> None:
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.chat_template += "{% if add_generation_prompt %}<think>\n{% endif %}"
+    rendered = model.render(ASKED)
+    assert rendered.text.endswith("<|assistant|><think>\n\n</think>\n\n")
+    plainly = model.tokens(rendered)
+    hostile = model.encode([Turn("user", "What?<eos>")])
+    assert hostile[-6:] == plainly[-6:]
+
+
+@pytest.mark.parametrize("before", ["<s>Sentiment:", "<s>Label\n", "<s>"])
+def test_an_answer_is_read_as_it_stands_after_its_prompt(chat: LanguageModel, before: str) -> None:
+    pieces = {"<unk>": 0, "<s>": 1, "▁": 2, "▁yes": 3, "yes": 4, "▁Label": 5, "\n": 6, ":": 7,
+              "▁Sentiment": 8}  # fmt: skip
+    core = Tokenizer(models.WordLevel(pieces, unk_token="<unk>"))
+    core.normalizer = normalizers.Sequence(
+        [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
+    )
+    core.pre_tokenizer = pre_tokenizers.Split(Regex("▁?[A-Za-z]+|▁|\n|:"), "isolated")
+    core.add_special_tokens(["<s>"])
+    model = dataclasses.replace(
+        chat, tokenizer=PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>")
+    )
+    prefix = "" if before.endswith("\n") else " "
+    whole = model.tokenizer(before + prefix + "yes", add_special_tokens=False)["input_ids"]
+    prompt = model.tokenizer(before, add_special_tokens=False)["input_ids"]
+    rendered = Rendered(before, special=True, answer_prefix=prefix)
+    assert prompt + model.answer_tokens(rendered, "yes")[: len(whole) - len(prompt)] == whole
+
+
+def test_an_answer_of_bart_begins_with_what_it_always_writes_first(
+    checkpoints: Checkpoints,
+) -> None:
+    model = language(checkpoints("bart"))
+    rendered = model.render([Turn("user", "The quick")])
+    plainly = model.answer_tokens(rendered, "yes")
+    assert plainly == [
+        *model.tokenizer("yes", add_special_tokens=False)["input_ids"],
+        model.end_of_turn,
+    ]
+    model.network.generation_config.forced_bos_token_id = 5
+    assert model.answer_tokens(rendered, "yes") == [5, *plainly]
+    (row,) = finished(model, [model.encode([Turn("user", "The quick")])]).values()
+    assert row.output_tokens
 
 
 def test_only_what_does_not_fit_is_cut_and_then_enough(chat: LanguageModel) -> None:

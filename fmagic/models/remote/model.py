@@ -120,7 +120,11 @@ class RemoteModel(Writer):
         return
 
     def run(
-        self, prompts: Sequence[list[Message]], sampling: Sampling, *, first_row: int = 0
+        self,
+        prompts: Sequence[list[Message]],
+        sampling: Sampling,
+        *,
+        places: Sequence[int] | None = None,
     ) -> Iterator[tuple[int, str, Completion | None]]:
         """Answer prompts; see `Writer.run`.
 
@@ -132,7 +136,8 @@ class RemoteModel(Writer):
         async def answer(
             client: Client, index: int, put: Callable[[tuple[int, str, Completion | None]], None]
         ) -> None:
-            body = self._form.chat(prompts[index], sampling, sampling.seed + first_row + index)
+            place = index if places is None else places[index]
+            body = self._form.chat(prompts[index], sampling, sampling.seed + place)
 
             def show(text: str) -> None:
                 put((index, text, None))
