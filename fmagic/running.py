@@ -89,7 +89,7 @@ class Running(Shelf):
             kind,
             run_id=run_id,
             cell=cell,
-            repeated=cell and self._repeated(cell, kind, template),
+            repeated=self._repeated(cell, kind, template) if cell else None,
             notebook=self.front.notebook(),
             model=model.info(),
             template=template,
@@ -155,8 +155,10 @@ class Running(Shelf):
 
 
 def _parents(model: Loaded) -> list[str]:
-    """Return the run that made a tuned model: its folder bears the id."""
-    return [model.spec.path.name] if model.spec.kind == "tuned" and model.spec.path else []
+    """Return the run that made a tuned model, whose folder bears the id, or its adapter."""
+    if model.spec.kind == "tuned" and model.spec.path:
+        return [model.spec.path.name]
+    return [model.adapter_run] if model.adapter_run else []
 
 
 def _place_of(model: Loaded) -> str | None:

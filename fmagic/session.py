@@ -292,7 +292,7 @@ class Session(Logbook):
         filling: dict[str, Any] = {"variables": others, "on_missing": on_missing}
         rows, examples = fill(parsed, _needed(data, "%%finetune"), name=data_name, **filling)
         filling["name"] = held_out_name or "held_out"
-        tests = fill(parsed, held_out, **filling)[1] if held_out is not None else []
+        held, tests = fill(parsed, held_out, **filling) if held_out is not None else (None, [])
         run_id = uuid7()
 
         def adopt(_: FinetuneResult) -> None:
@@ -323,7 +323,12 @@ class Session(Logbook):
             model=start,
             template=parsed.source,
             rows=rows,
-            params={"name": name, "on_missing": on_missing, **settings.params()},
+            params={
+                "name": name,
+                "on_missing": on_missing,
+                "held_out": _described(held) or None,
+                **settings.params(),
+            },
             seed=settings.seed,
             run_id=run_id,
             adopt=adopt,

@@ -324,7 +324,7 @@ def test_a_csv_that_pandas_wrote_is_the_same_table(tmp_path: Path) -> None:
 def test_a_csv_may_hold_a_cell_of_any_length(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text(f"text\n{'long ' * 40_000}\n")
     limit = csv.field_size_limit()
-    assert len(open_rows(tmp_path / "t.csv").column("text")[0]) == 200_000
+    assert open_rows(tmp_path / "t.csv").column("text") == ["long " * 40_000]
     assert csv.field_size_limit() == limit
 
 

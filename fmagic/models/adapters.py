@@ -12,7 +12,7 @@ from fmagic.models import sharing
 from fmagic.models.checkpoint import read_header
 from fmagic.models.probe import probe
 from fmagic.models.quiet import quiet
-from fmagic.models.spec import near_names, read_json, tuned_names, tuned_runs
+from fmagic.models.spec import TUNED_FILE, near_names, read_json, tuned_names, tuned_runs
 
 CONFIG = "adapter_config.json"
 SAFE, PICKLED = "adapter_model.safetensors", "adapter_model.bin"
@@ -26,11 +26,18 @@ class Adapter:
         name: for people and for the run record.
         path: folder with adapter_config.json.
         base: name of the model that it was trained on, as its files say.
+        notice: what its user should know.
     """
 
     name: str
     path: Path
     base: str | None
+    notice: str | None = None
+
+    @property
+    def run(self) -> str | None:
+        """Id of the run that made it, `None` if it was made elsewhere."""
+        return self.path.name if (self.path / TUNED_FILE).is_file() else None
 
 
 def find_adapter(text: str, *, models_dir: Path, allow_pickle: bool) -> Adapter:

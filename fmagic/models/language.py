@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import inspect
 import math
-from functools import cached_property
+from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from fmagic.errors import ContextLengthError, UnsuitableModelError
@@ -133,15 +133,18 @@ class LanguageModel(Writer):
     def _runner(self) -> Decoder | Generating:
         takes_cache = "past_key_values" in inspect.signature(self.network.forward).parameters
         plain = self.kind == "causal" and takes_cache and is_plain(self.network.config)
-        runner = Decoder if plain else Generating
+        runner = Decoder if plain else partial(Generating, tuned=self._is_tuned)
         return runner(
             self.network,
             self.tokenizer,
             end_tokens=self.end_tokens,
             context_length=self.context_length,
             batch_tokens=self.batch_tokens,
-            **({} if plain else {"tuned": self.adapter is not None or self.spec.kind == "tuned"}),
         )
+
+    @property
+    def _is_tuned(self) -> bool:
+        return self.adapter is not None or self.spec.kind == "tuned"
 
     @property
     def _graphs(self) -> Graphs | None:

@@ -39,6 +39,7 @@ class Loaded:
         quant_reason: why that method, in words for the user.
         revision: commit of the hub, `None` for a local folder.
         adapter: name of the adapter that is attached, `None` without one.
+        adapter_run: id of the run that made the adapter, `None` if it was made elsewhere.
         parameters: number of weights, each quantized one counted as one.
         weight_bytes: what the weights take in memory, quantization constants included.
         context_length: most tokens that it reads and writes together.
@@ -62,6 +63,7 @@ class Loaded:
     quant_reason: str = ""
     revision: str | None = None
     adapter: str | None = None
+    adapter_run: str | None = None
     parameters: int = 0
     weight_bytes: int = 0
     context_length: int = 0

@@ -38,10 +38,11 @@ from fmagic.models.reading import (
     skeleton,
 )
 from fmagic.models.spec import TUNED_FILE, ModelSpec, known_names, parse_spec, read_json
+from fmagic.models.tiny import weights_digest
 from fmagic.settings import Fmagic
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
     from contextlib import AbstractContextManager
 
     from fmagic.models.devices import Device
@@ -226,6 +227,19 @@ def _in_words(failure: BaseException, name: str, device: str | None) -> BaseExce
     return ModelError(f"{name} cannot be loaded: {type(failure).__name__}: {said[:300]}.")
 
 
+def _base_of(made: Mapping[str, Any], models_dir: Path) -> ModelSpec:
+    """Return the very weights that a model was tuned on, as its fmagic.json names them.
+
+    Raises:
+        ModelNotFoundError: they are not there any more.
+    """
+    base = parse_spec(str(made.get("base") or ""), models_dir=models_dir)
+    revision = made.get("base_revision")
+    if base.kind == "tuned" and revision:
+        return parse_spec(f"{base.name}@{revision}", models_dir=models_dir)
+    return dataclasses.replace(base, revision=revision) if base.kind == "hub" else base
+
+
 def _base_and_adapter(
     spec: ModelSpec, adapter: str | None, models_dir: Path, *, allow_pickle: bool
 ) -> tuple[ModelSpec, Adapter | None]:
@@ -239,10 +253,14 @@ def _base_and_adapter(
                     f"{spec.name} is an adapter itself, and one model takes one. Load its base: "
                     f"%model {made.get('base')} --adapter {adapter}"
                 )
-            base = parse_spec(str(made.get("base") or ""), models_dir=models_dir)
-            revision = made.get("base_revision") if base.kind == "hub" else base.revision
-            base = ModelSpec(base.kind, base.name, revision, base.path)
+            base = _base_of(made, models_dir)
             found = open_adapter(spec.path, name=spec.name, allow_pickle=allow_pickle)
+            if base.kind == "tiny" and made.get("base_revision") not in (None, weights_digest()):
+                notice = (
+                    f"{spec.name} was tuned on the tiny of another version of fmagic, which had other "
+                    "weights: its answers may be worse than they were. Tune it again."
+                )
+                found = dataclasses.replace(found, notice=notice)
             return base, found
     if adapter is None:
         return spec, None
@@ -324,7 +342,7 @@ def _load(
     taken = weight_bytes(module)
     if adapter is not None:
         module, notice = attach(module, adapter, tokenizer)
-        notices.append(notice)
+        notices += [notice, adapter.notice]
     if choice.method.name == "int8":
         hush_casts(module)
     if plan.kind == "seq2seq" and (beams := beams_of(module)) > 1:
@@ -345,6 +363,7 @@ def _load(
         quant_reason=choice.reason,
         revision=spec.revision if spec.kind == "tuned" else local.revision,
         adapter=adapter.name if adapter else None,
+        adapter_run=adapter.run if adapter else None,
         parameters=census.parameters,
         weight_bytes=taken,
         context_length=context_length(module, tokenizer, encoder=plan.kind == "encoder"),

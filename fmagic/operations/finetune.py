@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError
 from fmagic.operations.events import Advanced, Event, Notice, Point, Started
 from fmagic.operations.training.options import FinetuneOptions, default_rate
+from fmagic.operations.training.saving import saved_digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -79,6 +80,8 @@ class FinetuneResult:
         return {
             "text": self.example,
             "table": {"rows": self.rows, "steps": self.steps, "method": self.method},
+            # Two tunings gave the same if they learned the same.
+            "sha256": saved_digest(self.folder),
         }
 
     def metrics(self) -> dict[str, float]:

@@ -118,6 +118,11 @@ class RunLog:
         self.surroundings = surroundings or Surroundings()
         self._runs: dict[str, RunRecord] = {}
         self._notebook: Path | None = None
+        # The journal too is that of the folder at the beginning, wherever `%cd` leads.
+        try:
+            self._folder = Path.cwd()
+        except FileNotFoundError:  # it was deleted under the kernel
+            self._folder = Path()
 
     def begin(
         self,
@@ -162,7 +167,7 @@ class RunLog:
             id=run_id or uuid7(),
             kind=kind,
             cell=_part(CellInfo, cell),
-            notebook=None if notebook is None else notebook_name(notebook),
+            notebook=None if notebook is None else self._name(notebook),
             model=_part(ModelInfo, described),
             template=template,
             params=dict(params or {}),
@@ -236,12 +241,15 @@ class RunLog:
         path = self._notebook if notebook is None else Path(notebook)
         if path is None:
             return merge(self.session()), {}
-        name = notebook_name(path)
+        name = self._name(path)
         own = self.session()
         if notebook is not None:
             own = [record for record in own if record.notebook == name]
         in_file, cells = _in_file(path)
         return merge(in_file, self.written(path), own), cells
+
+    def _name(self, notebook: str | os.PathLike[str]) -> str:
+        return notebook_name(notebook, self._folder)
 
     def written(self, notebook: str | os.PathLike[str] | None) -> list[RunRecord]:
         """Return the runs in the journals of this working folder, in the order of their start.
@@ -249,18 +257,18 @@ class RunLog:
         Args:
             notebook: a path, to get only the runs of that notebook.
         """
-        name = None if notebook is None else notebook_name(notebook)
+        name = None if notebook is None else self._name(notebook)
         return read_folder(self.journal.folder, notebook=name, place=self.journal.kernel.place)
 
 
-def notebook_name(path: str | os.PathLike[str]) -> str:
+def notebook_name(path: str | os.PathLike[str], folder: Path) -> str:
     """Return the name under which runs of a notebook are kept: from the working folder, if in it.
 
     It is written with `/` on every system.
     """
-    absolute = Path(os.path.abspath(path))  # noqa: PTH100 - links are to be kept
+    absolute = Path(os.path.abspath(folder / path))  # noqa: PTH100 - links are to be kept
     try:
-        return absolute.relative_to(Path.cwd()).as_posix()
+        return absolute.relative_to(folder).as_posix()
     except ValueError:
         return absolute.name
 

@@ -79,7 +79,10 @@ class DataInfo(_Part):
 
 
 class OutputInfo(_Part):
-    """What came out: a text, the outline of a table, or both. `sha256` is that of the text."""
+    """What came out: a text, the outline of a table, or both.
+
+    `sha256` is that of the text, of a tuning that of the weights that were saved.
+    """
 
     text: str | None = None
     table: dict[str, Any] | None = None
@@ -189,7 +192,7 @@ class RunRecord(_Part):
         return bool(source) and is_cut(str(source))
 
     def gave_the_same(self, other: RunRecord) -> bool | None:
-        """Tell whether two runs gave the same text; `None` if that of one is not known."""
+        """Tell whether two runs gave the same; `None` if what one gave is not known."""
         prints = [each.output.sha256 if each.output else None for each in (self, other)]
         return None if None in prints else prints[0] == prints[1]
 

@@ -34,19 +34,33 @@ def again(record: RunRecord) -> str:
             f"The cell of run {record.short_id} was too long for the log and was cut, so it cannot "
             "be put back."
         )
-    magics = _LINE_MAGIC.finditer(source)
     if source.lstrip().startswith("%%"):
-        magics = filter(None, [_CELL_MAGIC.match(source)])
-    match, *others = [*magics] or [None]
-    if match is None or others:
+        found = _CELL_MAGIC.match(source)
+        magics = [found] if found else []
+    else:
+        magics = [*_LINE_MAGIC.finditer(source)]
+    if len(magics) != 1:
         return source
+    (match,) = magics
     options = []
-    if record.model is not None and not _has(match["line"], "--model"):
-        options.append(f"--model {shlex.quote(record.model.name)}")
+    model = _model_of(record)
+    if model is not None and not _has(match["line"], "--model"):
+        options.append(f"--model {shlex.quote(model)}")
     if record.seed is not None and not _has(match["line"], "--seed"):
         options.append(f"--seed {record.seed}")
     start = match.end("name")
     return " ".join([source[:start], *options]) + source[start:]
+
+
+def _model_of(record: RunRecord) -> str | None:
+    """Return the name of the very model of a run; `None` if no name has its adapter."""
+    model = record.model
+    if model is None:
+        return None
+    made = record.parents[0] if record.parents else None
+    if made is not None and (model.adapter or model.revision == made):
+        return f"{model.adapter or model.name}@{made}"
+    return None if model.adapter else model.name
 
 
 def _has(line: str, option: str) -> bool:

@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 import json
+import shutil
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
 
-from fmagic.errors import ModelError
+from fmagic.errors import ModelError, ModelNotFoundError
 from fmagic.models import loader
 from fmagic.models.measures import tensors_of
 from fmagic.models.reading import load_module
+from fmagic.models.tiny import weights_digest
 from fmagic.session import Session
 from fmagic.settings import Fmagic
+from fmagic.template import Turn
 from tests.support.checkpoints import make_adapter
 
 if TYPE_CHECKING:
-    from pathlib import Path
-
     from tests.support.checkpoints import Checkpoints
 
 METHODS = ("none", "nf4", "int8")
@@ -125,6 +127,54 @@ def test_an_adapter_that_takes_the_name_of_its_base(session: Session, base: str)
     tuned = session.load("tuned", name="mine", quant="none")
     assert list(session.by_name) == ["mine"]
     assert tuned.adapter == "tuned"
+
+
+def test_a_base_that_is_named_is_never_its_adapter(session: Session, base: str) -> None:
+    tuned = session.load(base, adapter="tuned", name="with", quant="none")
+    assert session.model("tuned").adapter == "tuned"
+    assert session.model(base) is not tuned
+    assert session.model(base).adapter is None
+
+
+def test_runs_on_an_adapter_name_the_run_that_made_it(session: Session, base: str) -> None:
+    made = next(Path(session.settings.models_dir, "tuned").iterdir()).name
+    session.load(base, adapter="tuned", name="with", quant="none")
+    assert session.prompt("The quick", model="with", max_tokens=1).run.parents == [made]
+
+
+def test_an_adapter_goes_on_the_weights_it_was_trained_on(
+    session: Session, base: str, tmp_path: Path
+) -> None:
+    rows = [{"x": "fox", "y": "dog"}] * 4
+    learn = "user:\n{{ x }}\nassistant:\n{{ y }}"
+    options: dict[str, Any] = {"data": rows, "epochs": 1, "lr": 0.01}
+    session.load(base, name="base", quant="none", dtype="float32")
+    first = session.finetune(learn, base="base", name="whole", method="full", **options)
+    session.finetune(learn, base="whole", name="upon", **options)
+    asked = [session.model("upon").encode([Turn("user", "fox")])]
+    expected = dict(session.model("upon").choose(asked, [[5, 6], [7, 8]]))
+    second = session.finetune(
+        learn, base="base", name="whole", method="full", **{**options, "lr": 0.02}
+    )
+    session.unload(everything=True)
+    upon = session.load("upon", quant="none", dtype="float32")
+    assert dict(upon.choose(asked, [[5, 6], [7, 8]]))[0] == pytest.approx(expected[0], abs=1e-4)
+    shutil.rmtree(first.folder)
+    session.unload(everything=True)
+    with pytest.raises(ModelNotFoundError, match=f"No run .* made 'whole'.*{second.folder.name}"):
+        session.load("upon")
+
+
+def test_an_adapter_of_other_weights_of_tiny_says_so(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    session.load("tiny")
+    rows = [{"x": "fox", "y": "dog"}] * 4
+    made = session.finetune("user:\n{{ x }}\nassistant:\n{{ y }}", data=rows, name="mine", epochs=1)
+    assert not any("another version" in each for each in session.load("mine").notices)
+    file = made.folder / "fmagic.json"
+    file.write_text(file.read_text().replace(weights_digest(), "0" * 12))
+    assert any("another version of fmagic" in each for each in session.load("mine").notices)
 
 
 def test_an_adapter_that_does_not_fit_leaves_the_base_alone(

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
 import json
 import math
 import random
@@ -30,7 +31,7 @@ from fmagic.operations.training.examples import (
     split_by_tokens,
 )
 from fmagic.operations.training.shield import Shield
-from fmagic.operations.training.tuner import Tuner
+from fmagic.operations.training.tuner import Tuner, _compute_twice
 from fmagic.settings import Fmagic
 from fmagic.template import Turn
 
@@ -426,6 +427,39 @@ def test_little_free_memory_computes_states_twice(
     result, events = run(finetune(model, make_rows(), options=FAST, folder=tmp_path / "b" / "1"))
     assert any(isinstance(e, Notice) and "computed twice" in e.text for e in events)
     assert result.losses == pytest.approx(plain.losses, rel=1e-4)
+
+
+def test_a_row_that_does_not_fit_is_tried_again_with_states_computed_twice(
+    model: LanguageModel, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, _ = run(finetune(model, make_rows(), options=FAST, folder=tmp_path / "a" / "1"))
+    twice = "fmagic.operations.training.tuner._compute_twice"
+    done: list[bool] = []
+
+    def compute_twice(network: Any) -> None:
+        done.append(True)
+        _compute_twice(network)
+
+    def refuse(*_: Any) -> None:
+        if torch.is_grad_enabled() and not done:
+            raise torch.OutOfMemoryError("CUDA out of memory.")
+
+    monkeypatch.setattr(twice, compute_twice)
+    model.network.get_input_embeddings().register_forward_pre_hook(refuse)
+    result, events = run(finetune(model, make_rows(), options=FAST, folder=tmp_path / "b" / "1"))
+    assert sum(isinstance(e, Notice) and "computed twice" in e.text for e in events) == 1
+    assert result.losses == pytest.approx(plain.losses, rel=1e-4)
+
+
+def test_what_was_learned_tells_two_tunings_apart(model: LanguageModel, tmp_path: Path) -> None:
+    other = dataclasses.replace(FAST, lr=1e-3)
+    prints = [
+        run(finetune(model, make_rows(), options=options, folder=tmp_path / name / "1"))[
+            0
+        ].summary()["sha256"]
+        for name, options in (("a", FAST), ("b", FAST), ("c", other))
+    ]
+    assert prints[0] == prints[1] != prints[2]
 
 
 def test_full_tuning_that_cannot_fit_is_refused(

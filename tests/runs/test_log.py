@@ -172,6 +172,21 @@ def test_notebooks_are_named_from_the_working_folder(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert notebook_name(tmp_path / "course" / "a.ipynb") == "course/a.ipynb"
-    assert notebook_name("a.ipynb") == "a.ipynb"
-    assert notebook_name(tmp_path.parent / "b.ipynb") == "b.ipynb"
+    assert notebook_name(tmp_path / "course" / "a.ipynb", tmp_path) == "course/a.ipynb"
+    assert notebook_name("a.ipynb", tmp_path) == "a.ipynb"
+    assert notebook_name(tmp_path.parent / "b.ipynb", tmp_path) == "b.ipynb"
+
+
+def test_a_change_of_the_working_folder_loses_no_run(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "course").mkdir()
+    monkeypatch.chdir(tmp_path / "course")
+    notebook = tmp_path / "course" / "a.ipynb"
+    log = RunLog(Journal(tmp_path / "journal"))
+    log.begin("prompt", notebook=notebook).finish()
+    monkeypatch.chdir(tmp_path)
+    log.begin("prompt", notebook=notebook).finish()
+    assert [record.notebook for record in log.records()] == ["a.ipynb"] * 2
+    monkeypatch.chdir(tmp_path / "course")
+    assert len(RunLog(Journal(tmp_path / "journal")).records(notebook)) == 2

@@ -31,6 +31,21 @@ def test_the_cell_with_model_and_seed(source: str, expected: str) -> None:
     assert again(made(1, cell={"source": source}, seed=7, model={"name": "tiny"})) == expected
 
 
+@pytest.mark.parametrize(
+    ("model", "parents", "named"),
+    [
+        ({"name": "d", "revision": "0191", "adapter": "d"}, ["0191"], "--model d@0191 "),
+        ({"name": "whole", "revision": "0191"}, ["0191"], "--model whole@0191 "),
+        ({"name": "tiny", "adapter": "d"}, ["0191"], "--model d@0191 "),
+        ({"name": "tiny", "adapter": "foreign"}, [], ""),
+        ({"name": "org/name", "revision": "abc"}, [], "--model org/name "),
+    ],
+)
+def test_the_very_model_is_named(model: dict[str, str], parents: list[str], named: str) -> None:
+    run = made(1, cell={"source": "%prompt Hi"}, model=model, parents=parents)
+    assert again(run) == f"%prompt {named}Hi"
+
+
 def test_a_name_with_a_space_is_quoted() -> None:
     run = made(1, cell={"source": "%%prompt\nx"}, model={"name": "my model"})
     assert again(run) == "%%prompt --model 'my model'\nx"

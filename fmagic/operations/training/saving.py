@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import uuid
@@ -13,6 +14,7 @@ from fmagic.models.cards import tuned_card
 from fmagic.models.hub import CARD
 from fmagic.models.quiet import quiet
 from fmagic.models.spec import TUNED_FILE
+from fmagic.models.tiny import weights_digest
 
 if TYPE_CHECKING:
     from pathlib import Path
@@ -77,7 +79,7 @@ def save(
         draft.rename(folder)
         made = {
             "base": str(model.spec),
-            "base_revision": model.revision,
+            "base_revision": weights_digest() if model.spec.kind == "tiny" else model.revision,
             **about,
             "run": folder.name,
             "fmagic": version("fmagic"),
@@ -93,6 +95,15 @@ def save(
         shutil.rmtree(draft, ignore_errors=True)
         if folder.is_dir() and not (folder / TUNED_FILE).is_file():
             shutil.rmtree(folder, ignore_errors=True)
+
+
+def saved_digest(folder: Path) -> str:
+    """Return the digest of the weights that were saved in a folder."""
+    digest = hashlib.sha256()
+    for file in sorted(folder.glob("*.safetensors")):
+        with file.open("rb") as content:
+            digest.update(hashlib.file_digest(content, "sha256").digest())
+    return digest.hexdigest()
 
 
 def _save_adapter(tuner: Tuner, model: LanguageModel, folder: Path) -> None:

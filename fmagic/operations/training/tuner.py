@@ -79,6 +79,7 @@ class Tuner:
         self._best: dict[str, torch.Tensor] | None = None
         self.losses: list[float] = []
         self.notices: list[str] = []
+        self._twice = False
 
     @property
     def done(self) -> int:
@@ -95,17 +96,38 @@ class Tuner:
         ordered = sorted(rows, key=lambda row: row.tokens)
         longest = ordered[-1]
         self.forward.check([ordered[0], ordered[len(ordered) // 2]])
-        taken = self._activation_bytes(longest)
         free = int(FREE_SHARE * free_memory(self._model.device))
-        if taken > free and getattr(self.network, "supports_gradient_checkpointing", False):
-            _keep_less(self.network)
+        try:
+            taken = self._activation_bytes(longest)
+        except Exception as error:
+            if not is_shortage(error) or not self._keep_less():
+                raise
+            self._clear(error)
             self.budget = min(self.budget, longest.tokens)
-            self.notices.append(
-                "Memory is short: states are computed twice instead of being kept, which takes "
-                "about a third longer."
-            )
+            return
+        if taken > free and self._keep_less():
+            self.budget = min(self.budget, longest.tokens)
         elif taken:
             self.budget = min(self.budget, max(1, free * longest.tokens // taken))
+
+    def _keep_less(self) -> bool:
+        """Compute states twice from now on; tell whether that is new and the model can do it."""
+        if self._twice or not getattr(self.network, "supports_gradient_checkpointing", False):
+            return False
+        _compute_twice(self.network)
+        self._twice = True
+        self.notices.append(
+            "Memory is short: states are computed twice instead of being kept, which takes "
+            "about a third longer."
+        )
+        return True
+
+    def _clear(self, error: Exception) -> None:
+        """Give back what a pass that failed held."""
+        traceback.clear_frames(error.__traceback__)
+        gc.collect()
+        if self._device.type == "cuda":
+            torch.cuda.empty_cache()
 
     def _activation_bytes(self, row: Example) -> int:
         """Return what is kept for the backward pass of one row, in bytes."""
@@ -124,7 +146,8 @@ class Tuner:
     def step(self, rows: Sequence[Example]) -> None:
         """Learn from one batch; its mean loss for each learned token, in nats, joins `losses`.
 
-        If memory runs out, the batch is read in smaller parts; its gradient stays the same.
+        If memory runs out, the batch is read in smaller parts, and of a single row less is kept;
+        its gradient stays the same.
 
         Raises:
             TrainingError: the loss or the gradient is no number.
@@ -135,14 +158,13 @@ class Tuner:
             except Exception as error:
                 self._optimizer.zero_grad(set_to_none=True)
                 largest = max(len(part) for part in split_by_tokens(rows, self.budget))
-                if not is_shortage(error) or largest == 1:
+                if not is_shortage(error) or (largest == 1 and not self._keep_less()):
                     raise
-                traceback.clear_frames(error.__traceback__)
+                self._clear(error)
             else:
                 return
-            gc.collect()
-            if self._device.type == "cuda":
-                torch.cuda.empty_cache()
+            if largest == 1:
+                continue
             self.budget = max(1, min(self.budget, sum(row.tokens for row in rows)) // 2)
             self.notices.append(
                 f"Memory ran out; from here on at most {self.budget:,} tokens are read at once. "
@@ -236,7 +258,7 @@ class Tuner:
         self.__dict__.clear()
 
 
-def _keep_less(network: Any) -> None:
+def _compute_twice(network: Any) -> None:
     """Let a model of transformers compute states again for the backward pass."""
     options = {"use_reentrant": False}
     if hasattr(network, "activation_checkpointing_enable"):  # the older name warns where it exists
