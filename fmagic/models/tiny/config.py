@@ -156,11 +156,28 @@ class TrainConfig:
                 ("topic", 1.2),
             ),
         ),
+        (
+            18360,
+            (
+                ("arithmetic", 0.2),
+                ("copying", 0.3),
+                ("drills", 0.4),
+                ("extraction", 1.4),
+                ("fewshot", 0.3),
+                ("french", 0.2),
+                ("qa", 5.6),
+                ("relations", 0.4),
+                ("sentiment", 2.6),
+                ("spam", 1.9),
+                ("summary", 0.2),
+                ("topic", 1.3),
+            ),
+        ),
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
-    none. Copying comes first, since all else that quotes its prompt rests on it. The last four
+    none. Copying comes first, since all else that quotes its prompt rests on it. The last five
     entries are those of the shipped weights, which went on from steps 4,440, 10,600, 14,000 and
-    16,620."""
+    16,620, and were given more spam and sentiment from 18,360 on."""
     pairs: int = 128
     pairs_every: int = 8
     pairs_from: int = 300
