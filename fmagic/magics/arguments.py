@@ -186,7 +186,9 @@ def find_data(name: str, variables: Mapping[str, object]) -> object:
         found = variables[name] if name in variables else variables[first]
         for part in () if name in variables else rest:
             if not hasattr(found, part):
-                raise DataError(f"{first} is there, but has no {name.removeprefix(f'{first}.')}.")
+                raise DataError(
+                    f"{first} has no {name.removeprefix(f'{first}.')}, and there is no file {name}."
+                )
             found = getattr(found, part)
         if found is None:
             raise DataError(

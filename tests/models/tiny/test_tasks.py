@@ -77,6 +77,7 @@ def test_lists_for_training_alone_add_to_lists_and_hold_nothing_that_is_held_out
         assert set(fillers).isdisjoint(corpus.fillers(slot, "heldout")), slot
     for group, patterns in {**added.get("patterns", {}), **added.get("instructions", {})}.items():
         assert set(patterns).isdisjoint(corpus.patterns(group, "heldout")), group
+        assert patterns, group
         assert len(set(patterns)) == len(patterns), group
 
 
