@@ -100,7 +100,8 @@ class Logbook(Running):
         """
         from fmagic.runs.plot import against, curves
 
-        records = self._chosen(runs)
+        log = self._records()
+        records = [find(log, run) for run in runs] or log
         if x is None:
             picture = curves(records, y)
         elif y is None:
@@ -108,7 +109,7 @@ class Logbook(Running):
                 "A plot against an option needs the figure too: --x rank --y accuracy"
             )
         else:
-            picture = against(records, x, y, self._records())
+            picture = against(records, x, y, log)
         return View(picture, dict(picture.series))
 
     def note_run(self, run: str, note: str) -> Recorded:
@@ -188,7 +189,8 @@ class Logbook(Running):
         from fmagic.runs.exporters import export
         from fmagic.views import Text
 
-        said = export(to, self._chosen(runs), target)
+        log = self._records()
+        said = export(to, [find(log, run) for run in runs] or log, target)
         return View(Text(said), said)
 
     def recover_runs(self) -> Recovered:
@@ -221,8 +223,3 @@ class Logbook(Running):
 
     def _find(self, run: str) -> RunRecord:
         return find(self._records(), run)
-
-    def _chosen(self, runs: Sequence[str]) -> list[RunRecord]:
-        """Return the runs that are named, or all."""
-        records = self._records()
-        return [find(records, run) for run in runs] or records
