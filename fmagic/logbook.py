@@ -101,7 +101,7 @@ class Logbook(Running):
         from fmagic.runs.plot import against, curves
 
         log = self._records()
-        records = [find(log, run) for run in runs] or log
+        records = _chosen(log, runs)
         if x is None:
             picture = curves(records, y)
         elif y is None:
@@ -189,8 +189,7 @@ class Logbook(Running):
         from fmagic.runs.exporters import export
         from fmagic.views import Text
 
-        log = self._records()
-        said = export(to, [find(log, run) for run in runs] or log, target)
+        said = export(to, _chosen(self._records(), runs), target)
         return View(Text(said), said)
 
     def recover_runs(self) -> Recovered:
@@ -223,3 +222,8 @@ class Logbook(Running):
 
     def _find(self, run: str) -> RunRecord:
         return find(self._records(), run)
+
+
+def _chosen(log: list[RunRecord], runs: Sequence[str]) -> list[RunRecord]:
+    """Return the runs that are named, or all."""
+    return [find(log, run) for run in runs] or log

@@ -180,11 +180,11 @@ def find_data(name: str, variables: Mapping[str, object]) -> object:
     """
     from pathlib import Path
 
-    first, *rest = name.split(".")
+    first, *rest = [name] if name in variables else name.split(".")
     path = Path(name).expanduser()
-    if name in variables or (rest and first in variables and not path.exists()):
-        found = variables[name] if name in variables else variables[first]
-        for part in () if name in variables else rest:
+    if first in variables and not (rest and path.exists()):
+        found = variables[first]
+        for part in rest:
             if not hasattr(found, part):
                 raise DataError(
                     f"{first} has no {name.removeprefix(f'{first}.')}, and there is no file {name}."
