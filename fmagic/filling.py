@@ -45,7 +45,7 @@ def fill(
         )
     if data is None:
         return None, [template.render(variables)]
-    rows = open_rows(data, name=name or "data")
+    rows = open_rows(data, name=name)
     rows.must_lack(adds)
     used = [column for column in rows.columns if column in template.variables]
     kept = require(rows, used, cast("OnMissing", on_missing))

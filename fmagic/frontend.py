@@ -20,6 +20,7 @@ context would be the one that is busy.
 from __future__ import annotations
 
 import contextlib
+import logging
 import queue
 import threading
 import time
@@ -166,6 +167,9 @@ class Desk:
                 self._todo.get(timeout=self._wait())()
             except queue.Empty:
                 self._send_all()
+            except Exception:
+                # A status that fails once must not end all that come after it.
+                logging.getLogger(__name__).exception("A message to the front end failed.")
 
     def _wait(self) -> float | None:
         """Return the seconds until the status is due."""

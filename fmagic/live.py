@@ -143,8 +143,10 @@ class Notebook:
         history = self._shell.history_manager.input_hist_raw or [""]
         kernel = getattr(self._shell, "kernel", None)
         parent = kernel.get_parent() if kernel is not None else {}
+        # A cell that runs without history is not in it.
+        source = (parent.get("content") or {}).get("code", history[-1])
         return CellInfo(
-            source=history[-1],
+            source=source,
             execution_count=self._shell.execution_count,
             id=(parent.get("metadata") or {}).get("cellId"),
         )

@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from fmagic.drive import Front, Points, Script, as_shortage, drive
-from fmagic.errors import FmagicError, Interrupted
+from fmagic.errors import FmagicError, Interrupted, ModelError
 from fmagic.results import Result
 from fmagic.runs.journal import Journal
 from fmagic.runs.log import RunLog
 from fmagic.settings import Fmagic
 from fmagic.shelf import Shelf
+from fmagic.shield import Shield
 from fmagic.stopping import Stops
 
 if TYPE_CHECKING:
@@ -45,10 +46,14 @@ class Running(Shelf):
         super().__init__(settings or Fmagic.from_pyproject(Path.cwd()))
         self.front: Front = front or Script()
         self.log = RunLog(Journal(Path(self.settings.journal_dir)))
+        self.settings.observe(self._move_journal, "journal_dir")
         self.templates: dict[str, str] = {}
         # Cells that were put back to be run again, by their source.
         self.repeated: dict[str, RunRecord] = {}
         self.stops = Stops()
+
+    def _move_journal(self, change: Mapping[str, Any]) -> None:
+        self.log.journal = Journal(Path(change["new"]))
 
     def changed(self) -> None:
         """Tell the front what is loaded or going on now."""
@@ -85,6 +90,7 @@ class Running(Shelf):
 
         model.batch_tokens = self.settings.batch_tokens  # it may have changed since the loading
         cell = self.front.cell()
+        here = model.device.type != "remote"
         active = self.log.begin(
             kind,
             run_id=run_id,
@@ -92,6 +98,7 @@ class Running(Shelf):
             repeated=self._repeated(cell, kind, template) if cell else None,
             notebook=self.front.notebook(),
             model=model.info(),
+            device_name=model.device.name if here else None,
             template=template,
             params=dict(params),
             seed=seed,
@@ -99,7 +106,6 @@ class Running(Shelf):
             parents=_parents(model),
         )
         watch = self.front.watch()
-        here = model.device.type != "remote"
         try:
             with (
                 self.stops.work(active.record.id, kind, cell.id if cell else None) as work,
@@ -109,23 +115,24 @@ class Running(Shelf):
                 started = time.perf_counter()
                 self.changed()
                 done, points = drive(operation, active, watch, work)
-            if adopt is not None:
-                adopt(done)
-            active.add_metrics(
-                **done.metrics(),
-                peak_memory_bytes=peak.bytes(),
-                seconds=time.perf_counter() - started,
-            )
-            failure = getattr(done, "failure", None)
-            status: Status = "interrupted" if done.interrupted else "error" if failure else "ok"
-            failure = failure and (as_shortage(failure, _place_of(model), ADVICE) or failure)
-            said = _broken(kind, done, failure) if failure else None
-            record = active.finish(status, output=done.summary(), error=said)
-            result = wrap(done, record, points)
+                active.add_metrics(
+                    **done.metrics(),
+                    peak_memory_bytes=peak.bytes(),
+                    seconds=time.perf_counter() - started,
+                )
+            said = _said(kind, model, done, adopt, params.get("name"))
+            stopped = isinstance(said, Interrupted)
+            status: Status = "interrupted" if stopped else "error" if said else "ok"
+            with Shield() as shield:  # a record that is half written tells nothing
+                record = active.finish(
+                    status, output=done.summary(), error=None if stopped else said
+                )
+                result = wrap(done, record, points)
         except BaseException as error:
             shortage = as_shortage(error, _place_of(model), ADVICE)
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
-            told = active.finish("interrupted" if stopped else "error", error=shortage or error)
+            with Shield():
+                told = active.finish("interrupted" if stopped else "error", error=shortage or error)
             watch.fail(told)
             if shortage is None:
                 raise
@@ -133,8 +140,8 @@ class Running(Shelf):
         finally:
             self.changed()
         watch.finish(result)
-        if done.interrupted:
-            raise Interrupted(_stopped(kind, done), result)
+        if shield.struck and said is None:
+            said = Interrupted("Stopped when all was done. It is kept in the result (-o NAME).")
         if said is not None:
             said.result = result
             raise said
@@ -166,14 +173,41 @@ def _place_of(model: Loaded) -> str | None:
     return None if model.device.type == "remote" else str(model.device)
 
 
-def _broken(kind: str, done: Any, failure: FmagicError) -> FmagicError:
+def _said(
+    kind: str, model: Loaded, done: Any, adopt: Callable[[Any], None] | None, name: object
+) -> FmagicError | None:
+    """Take up what an operation returned; return what is to be said of it, if not all is well."""
+    if adopt is not None:
+        saved = f"The tuned model is saved all the same: `%model {name}` loads it."
+        try:
+            adopt(done)
+        except KeyboardInterrupt:
+            return Interrupted(f"Stopped while the tuned model was being loaded.\n{saved}")
+        except FmagicError as error:
+            late = type(error)(f"{error}\n{saved}")
+            late.__cause__ = error.__cause__
+            return late
+    if done.interrupted:
+        return Interrupted(_stopped(kind, done))
+    failure = getattr(done, "failure", None)
+    if failure is None:
+        return None
+    return _broken(kind, done, as_shortage(failure, _place_of(model), ADVICE) or failure)
+
+
+def _broken(kind: str, done: Any, failure: Exception) -> FmagicError:
     """Return an error that ended an operation in its middle, with how far it got."""
     if done.total == 1:
         kept = "What was written until then is kept in the result."
     else:
         rest = "vectors that are missing are NaN" if kind == "embed" else "the others are empty"
         kept = f"{done.done:,} of {done.total:,} are done and kept in the result (-o NAME); {rest}."
-    return type(failure)(f"{failure}\n{kept} Run the cell again when the cause is mended.")
+    kept += " Run the cell again when the cause is mended."
+    if isinstance(failure, FmagicError):
+        return type(failure)(f"{failure}\n{kept}")
+    error = ModelError(f"{type(failure).__name__}: {failure}\n{kept}")
+    error.__cause__ = failure
+    return error
 
 
 def _stopped(kind: str, done: Any) -> str:

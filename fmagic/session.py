@@ -212,7 +212,7 @@ class Session(Logbook):
             texts = [texts]
         if isinstance(texts, list) and all(isinstance(each, str) for each in texts):
             texts, column = [{"text": each} for each in texts], "text"
-        rows = open_rows(texts, name=data_name or "texts")
+        rows = open_rows(texts, name=data_name, called="texts")
         values = texts_of(rows, column)
         loaded = self.model(model)
 
@@ -327,7 +327,7 @@ class Session(Logbook):
                 "name": name,
                 "on_missing": on_missing,
                 "held_out": _described(held) or None,
-                **settings.params(),
+                **settings.params(start.width),
             },
             seed=settings.seed,
             run_id=run_id,

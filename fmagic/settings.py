@@ -51,9 +51,9 @@ class Fmagic(Configurable):
     temperature = Float(0.0, min=0.0, help="0 is greedy: the likeliest token each time.").tag(
         config=True
     )
-    top_p = Float(1.0, min=0.0, max=1.0, help="Share of the probability that is sampled from.").tag(
-        config=True
-    )
+    top_p = Float(
+        1.0, min=1e-6, max=1.0, help="Share of the probability that is sampled from."
+    ).tag(config=True)
     seed = Int(0, help="Seed of sampling and of training.").tag(config=True)
     remote_timeout = Float(
         120.0, min=0.1, help="Seconds without a byte after which a server is given up."

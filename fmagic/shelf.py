@@ -156,6 +156,7 @@ class Shelf:
     def _keep(self, name: str, model: Loaded) -> Loaded:
         from fmagic.models.sharing import count_once
 
+        self.by_name.pop(name, None)  # a dict keeps the old place of a name otherwise
         self.by_name[name] = model
         self.current = name
         count_once(self.by_name.values())
@@ -225,19 +226,34 @@ class Shelf:
                     "No model is loaded. `%model tiny` loads the bundled one, which works offline."
                 )
             return self._used(self.by_name[self.current])
-        if name in self.by_name:
-            return self._used(self.by_name[name])
+        if (named := self.by_name.get(name)) is not None:
+            if named.adapter is not None and name == str(named.spec) and named.spec.kind != "tuned":
+                raise OptionError(
+                    f"{name} is loaded with the adapter {named.adapter}, and --model {name} means it "
+                    f"without. `%model {name}` loads that; without --model the current one is used."
+                )
+            return self._used(named)
         spec = parse_spec(name, models_dir=Path(self.settings.models_dir))
         for model in self.by_name.values():
             if model.spec == spec and (model.adapter is None or spec.kind == "tuned"):
                 return self._used(model)
         current = self.current
         try:
-            return self.load(name)
+            return self.load(name, name=self._name_beside(spec))
         finally:
             # A model that is named for one cell does not become the current one.
-            self.current = current or self.current
+            if current in self.by_name:
+                self.current = current
             self.changed()
+
+    def _name_beside(self, spec: ModelSpec) -> str:
+        """Return what to call a model so that it takes no other's place."""
+        name = Path(spec.name_there or spec.name).name
+        if name not in self.by_name:
+            return name
+        if spec.revision is not None:
+            return f"{name}@{spec.revision}"
+        return "/".join((spec.path or Path(spec.name)).parts[-2:])
 
     @staticmethod
     def _used(model: Loaded) -> Loaded:

@@ -9,6 +9,8 @@ import time
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Self
 
+from fmagic.shield import Shield
+
 if TYPE_CHECKING:
     from types import TracebackType
 
@@ -49,8 +51,6 @@ class Work:
         error: BaseException | None,
         stack: TracebackType | None,
     ) -> None:
-        from fmagic.operations.training.shield import Shield
-
         try:
             # A Stop that comes too late strikes here, and not what the cell does next.
             with Shield(), self._stops.lock:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import shutil
+import signal
 import traceback
 from functools import partial
 from pathlib import Path
@@ -22,6 +23,7 @@ from fmagic.errors import (
     OutOfMemoryError,
     TemplateError,
 )
+from fmagic.models.tiny import WEIGHTS
 from fmagic.results import Answer, Answers
 from fmagic.session import Session
 from fmagic.settings import Fmagic
@@ -267,6 +269,100 @@ def test_memory_that_runs_out_between_rows_keeps_the_rows_before(
     assert len(result.frame) == 2
 
 
+def test_a_fault_in_the_middle_of_a_table_keeps_the_rows_before(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model: Any = type(session.model())
+    whole = model.run
+
+    def broken(self: Any, *args: Any, **kwargs: Any) -> Any:
+        for event in whole(self, *args, **kwargs):
+            yield event
+            if event[2] is not None:
+                raise RuntimeError("something odd")
+
+    monkeypatch.setattr(model, "run", broken)
+    with pytest.raises(ModelError, match=r"RuntimeError: something odd\n1 of 2 are done") as caught:
+        session.prompt(LABEL, data=ROWS, max_tokens=3)
+    assert isinstance(caught.value.__cause__, RuntimeError)
+    assert len(caught.value.result.frame) == 2
+    assert caught.value.result.run.metrics["rows"] == 1
+
+
+@pytest.mark.parametrize("failure", [KeyboardInterrupt(), OutOfMemoryError("It does not fit.")])
+def test_a_tuned_model_that_cannot_be_loaded_is_told_and_kept(
+    session: Session, monkeypatch: pytest.MonkeyPatch, failure: BaseException
+) -> None:
+    load = session.load
+
+    def fail(*_: Any, **__: Any) -> Any:
+        raise failure
+
+    monkeypatch.setattr(session, "load", fail)
+    kind = Interrupted if isinstance(failure, KeyboardInterrupt) else OutOfMemoryError
+    with pytest.raises(kind, match=r"saved all the same: `%model mine` loads it") as caught:
+        session.finetune(f"{LABEL}assistant:\n{{{{ label }}}}", data=ROWS, name="mine", epochs=1)
+    record = session.runs()[-1].dump()
+    assert record["status"] == ("interrupted" if kind is Interrupted else "error")
+    assert record["metrics"]["steps"] == 1
+    assert caught.value.result.name == "mine"
+    assert record["params"]["lr"] == record["metrics"]["lr"]
+    assert load("mine").name == "mine"
+
+
+def test_stop_while_the_end_is_written_loses_neither_record_nor_result(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    get = session.log.surroundings.get
+
+    def stopped(*args: Any, **kwargs: Any) -> Any:
+        signal.raise_signal(signal.SIGINT)
+        return get(*args, **kwargs)
+
+    monkeypatch.setattr(session.log.surroundings, "get", stopped)
+    with pytest.raises(Interrupted, match="all was done") as caught:
+        session.prompt("Say yes", max_tokens=2)
+    (record,) = session.log.journal.read()
+    assert record.status == "ok"
+    assert caught.value.result.run.id == record.id
+
+
+def test_the_record_names_the_hardware(session: Session) -> None:
+    environment = session.prompt("Say yes", max_tokens=1).run.environment
+    assert environment is not None
+    assert environment.device_name == session.model().device.name
+
+
+def test_the_journal_goes_where_it_is_told(session: Session, tmp_path: Path) -> None:
+    session.settings.journal_dir = str(tmp_path / "elsewhere")
+    run = session.prompt("Say yes", max_tokens=1).run
+    assert session.log.journal.folder == tmp_path / "elsewhere"
+    assert [record.id for record in session.log.journal.read()] == [run.id]
+
+
+def test_vectors_have_a_digest(session: Session) -> None:
+    first, again, other = (
+        session.embed(texts).run.dump()["output"]["sha256"]
+        for texts in (["a", "b"], ["a", "b"], ["a", "c"])
+    )
+    assert first == again != other
+
+
+def test_the_choice_of_a_row_depends_on_that_row_alone(
+    session: Session, checkpoints: Checkpoints
+) -> None:
+    session.load(str(checkpoints("gpt2")), name="plain", quant="none")
+    data = [{"text": "the fox\n"}, {"text": "the dog"}, {"text": "the end\n"}]
+    ask: Any = partial(session.prompt, "{{ text }}", choices=["yes", "no"])
+    table = ask(data=data).frame
+    for row, (answer, probability) in zip(
+        data, table[["answer", "probability"]].itertuples(index=False), strict=True
+    ):
+        alone = ask(data=[row]).frame
+        assert alone["answer"][0] == answer
+        assert alone["probability"][0] == pytest.approx(probability, rel=1e-4)
+
+
 @pytest.mark.parametrize("column", ["answer", "correct"])
 def test_a_column_that_is_there_is_told_before_the_work(
     session: Session, column: str, monkeypatch: pytest.MonkeyPatch
@@ -329,6 +425,31 @@ def test_a_model_named_by_its_spec_is_loaded_once(
     assert session.model(folder) is first
     assert session.model(str(checkpoints("llama", chat_template=True))) is session.model("small")
     assert session.current == "small"
+
+
+def test_a_model_named_for_one_cell_takes_no_others_place(
+    session: Session, checkpoints: Checkpoints, tmp_path: Path
+) -> None:
+    same = tmp_path / "b" / "small"
+    shutil.copytree(checkpoints("gpt2"), same)
+    first = session.model()
+    assert session.model(str(same)).name == "b/small"
+    assert session.model() is first
+    broken = tmp_path / "c" / "other"
+    shutil.copytree(checkpoints("gpt2"), broken)
+    (broken / "model.safetensors").write_bytes(b"")
+    with pytest.raises(ModelError):
+        session.model(str(broken))
+    assert session.model() is first
+
+
+def test_the_name_of_a_spec_is_not_its_adapted_self(session: Session, tmp_path: Path) -> None:
+    from tests.support.checkpoints import make_adapter
+
+    session.load("tiny", adapter=make_adapter(WEIGHTS, tmp_path / "lora"))
+    with pytest.raises(OptionError, match=r"adapter .*lora.* and --model tiny means it without"):
+        session.prompt("hello", model="tiny")
+    assert session.prompt("hello", max_tokens=1).run.model is not None
 
 
 def test_loading_under_a_taken_name_frees_the_first(

@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from fmagic.data.rows import OnMissing, Rows, open_rows, require
+from fmagic.data.rows import UNNAMED, OnMissing, Rows, open_rows, require
 
-__all__ = ["OnMissing", "Rows", "open_rows", "require"]
+__all__ = ["UNNAMED", "OnMissing", "Rows", "open_rows", "require"]

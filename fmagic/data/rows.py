@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 OnMissing = Literal["error", "skip", "keep"]
 
+UNNAMED = "(unnamed)"
+"""Name in the log of a table that was handed over without one: two of these need not be the same."""
 # Names and numbers that a message lists before it says "and more".
 LISTED = 12
 
@@ -29,11 +31,13 @@ class Rows:
 
     Attributes:
         name: the variable or the file; never a folder.
+        log_name: the same for the log, `UNNAMED` if it has none.
         columns: their names, as texts.
     """
 
-    def __init__(self, name: str, container: Container) -> None:
+    def __init__(self, name: str, container: Container, *, log_name: str | None = None) -> None:
         self.name = name
+        self.log_name = log_name or name
         self.columns = container.columns
         self._container = container
         self._lists: dict[str, list[object]] = {}
@@ -127,7 +131,7 @@ class Rows:
         return pattern.format(name=self.name, columns=list(columns)) if pattern else ""
 
 
-def open_rows(data: object, *, name: str = "data") -> Rows:
+def open_rows(data: object, *, name: str | None = None, called: str = "data") -> Rows:
     """Read any table as rows.
 
     Args:
@@ -135,6 +139,7 @@ def open_rows(data: object, *, name: str = "data") -> Rows:
             dicts, a dict of lists, or the path of a `.csv`, `.tsv`, `.jsonl`, `.json` or
             `.parquet` file.
         name: of the variable; a file has its own.
+        called: what messages call a table without a name.
 
     Raises:
         DataError: another type, no such file, a file that cannot be read, no rows, no columns, or
@@ -142,20 +147,24 @@ def open_rows(data: object, *, name: str = "data") -> Rows:
     """
     if isinstance(data, (str, os.PathLike)):
         name, table = read_file(data)
+        called = name
         container = contain(table, name)
         # There is no variable from which rows could be dropped.
         container.drop_pattern = ""
     else:
-        container = contain(data, name)
+        called = name or called
+        container = contain(data, called)
     twice = sorted({each for each in container.columns if container.columns.count(each) > 1})
     if twice:
         raise DataError(
-            f"{name} has more than one column called {_listed(map(repr, twice))}. Rename them, so "
+            f"{called} has more than one column called {_listed(map(repr, twice))}. Rename them, so "
             "that a template can tell them apart."
         )
     if not container.columns or not container.length:
-        raise DataError(f"{name} is empty: it has no {'rows' if container.columns else 'columns'}.")
-    return Rows(name, container)
+        raise DataError(
+            f"{called} is empty: it has no {'rows' if container.columns else 'columns'}."
+        )
+    return Rows(called, container, log_name=name or UNNAMED)
 
 
 def require(

@@ -143,7 +143,7 @@ def _function(magic: Magic, name: str, shell: Any, session: Any) -> Any:
             print(values)  # noqa: T201 - help is text for the reader of the cell
             return None
         out = getattr(values, "out", None)
-        if out and out == getattr(values, "data", None):
+        if out and out == re.split(r"\W", getattr(values, "data", None) or "")[0]:
             raise OptionError(
                 f"-o {out} would replace the table that --data reads, which the next run of this "
                 "cell needs. Give the result another name."

@@ -42,14 +42,15 @@ def tokenize(model: Loaded, texts: Sequence[str], *, truncate: bool = False) -> 
     Raises:
         ContextLengthError: a text is longer than the model reads, and `truncate` is false.
     """
-    limit = model.context_length
-    if (longest := pooling_of(model).longest) is not None:
-        limit = min(limit, longest)
+    limit, pooling = model.context_length, pooling_of(model)
+    if pooling.longest is not None:
+        limit = min(limit, pooling.longest)
     options: dict[str, Any] = {"truncation": True, "max_length": limit} if truncate else {}
     controls = Controls.of(model.tokenizer)
     if any(map(controls.stand_in, texts)):
         options["split_special_tokens"] = True  # "[SEP]" in a text is text
-    ids: list[list[int]] = model.tokenizer(list(texts), verbose=False, **options)["input_ids"]
+    asked = [pooling.prompt + text for text in texts]
+    ids: list[list[int]] = model.tokenizer(asked, verbose=False, **options)["input_ids"]
     over = [row for row, tokens in enumerate(ids) if len(tokens) > limit]
     if over:
         raise ContextLengthError(

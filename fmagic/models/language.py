@@ -143,6 +143,11 @@ class LanguageModel(Writer):
         )
 
     @property
+    def width(self) -> int:
+        """Numbers in the vector of one token."""
+        return int(self.network.get_input_embeddings().weight.shape[1])
+
+    @property
     def _is_tuned(self) -> bool:
         return self.adapter is not None or self.spec.kind == "tuned"
 
@@ -253,17 +258,25 @@ class LanguageModel(Writer):
         return choose_by_cache(runner, prompts, choices, batch_tokens=self.batch_tokens)
 
     def decide(
-        self, prompts: Sequence[Sequence[int]], choices: Sequence[str], example: Sequence[Turn]
+        self,
+        prompts: Sequence[Sequence[int]],
+        choices: Sequence[str],
+        asked: Sequence[Sequence[Turn]],
     ) -> Iterator[tuple[int, Decision]]:
         """Answer each prompt with the likeliest of the choices; see `Writer.decide`."""
-        rendered = self.render(example)
-        tokens = [self.answer_tokens(rendered, choice, source=choice) for choice in choices]
-        for index, scores in self.choose(prompts, tokens):
-            best = max(range(len(choices)), key=scores.__getitem__)
-            yield (
-                index,
-                Decision(choices[best], 1 / sum(math.exp(s - scores[best]) for s in scores)),
-            )
+        # How an answer is split into tokens depends on the character before it: that of the chat
+        # template, the same for all, or without one the last of the prompt.
+        alike: dict[str, list[int]] = {}
+        for index, turns in enumerate(asked):
+            end = "" if self.tokenizer.chat_template else turns[-1].text[-1:]
+            alike.setdefault(end, []).append(index)
+        for places in alike.values():
+            rendered = self.render(asked[places[0]])
+            tokens = [self.answer_tokens(rendered, choice, source=choice) for choice in choices]
+            for index, scores in self.choose([prompts[place] for place in places], tokens):
+                best = max(range(len(choices)), key=scores.__getitem__)
+                probability = 1 / sum(math.exp(score - scores[best]) for score in scores)
+                yield places[index], Decision(choices[best], probability)
 
     def _must_write(self) -> None:
         if self.kind == "encoder":

@@ -36,10 +36,12 @@ class Pooling:
     Attributes:
         mode: mean of the tokens, the first (`cls`), the last, or the maximum of each feature.
         longest: most tokens of a text that the model was made for, if its files say so.
+        prompt: what the model's files put before each text, `passage: ` for example.
     """
 
     mode: Mode
     longest: int | None = None
+    prompt: str = ""
 
 
 def read_pooling(folder: Path | None, *, default: Mode) -> Pooling:
@@ -66,7 +68,9 @@ def read_pooling(folder: Path | None, *, default: Mode) -> Pooling:
             )
     limits = _json(folder / "sentence_bert_config.json") or {}
     longest = limits.get("max_seq_length") if isinstance(limits, dict) else None
-    return Pooling(mode, longest if isinstance(longest, int) and longest > 0 else None)
+    return Pooling(
+        mode, longest if isinstance(longest, int) and longest > 0 else None, _prompt(folder)
+    )
 
 
 def pool(states: torch.Tensor, mask: torch.Tensor | None, mode: Mode) -> torch.Tensor:
@@ -98,6 +102,13 @@ def pool(states: torch.Tensor, mask: torch.Tensor | None, mode: Mode) -> torch.T
     else:
         vectors = states.masked_fill(mask.unsqueeze(-1) == 0, float("-inf")).amax(dim=1)
     return torch.nn.functional.normalize(vectors, dim=-1)
+
+
+def _prompt(folder: Path) -> str:
+    config = _json(folder / "config_sentence_transformers.json")
+    prompts = config.get("prompts") if isinstance(config, dict) else None
+    named = prompts.get(config.get("default_prompt_name")) if isinstance(prompts, dict) else None
+    return named if isinstance(named, str) else ""
 
 
 def _mode(config: Any, default: Mode) -> Mode:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 import warnings
 import weakref
 from typing import TYPE_CHECKING, Any
@@ -20,11 +21,33 @@ TALKATIVE = ("accelerate", "bitsandbytes", "huggingface_hub", "peft", "torch", "
 SILENT = logging.CRITICAL + 1
 CASTS = "MatMul8bitLt: inputs will be cast"
 CASTS_LOGGER = "bitsandbytes.autograd._functions"
+_lock = threading.Lock()
+_blocks: list[None] = []
+_silence = contextlib.ExitStack()
 
 
 @contextlib.contextmanager
 def quiet() -> Iterator[None]:
-    """Silence loggers, progress bars and warnings of the model libraries within a block."""
+    """Silence loggers, progress bars and warnings of the model libraries within a block.
+
+    What is silenced belongs to the process, so blocks of several threads share one silence: it
+    begins with the first and ends with the last.
+    """
+    with _lock:
+        _blocks.append(None)
+        if len(_blocks) == 1:
+            _silence.enter_context(_silent())
+    try:
+        yield
+    finally:
+        with _lock:
+            _blocks.pop()
+            if not _blocks:
+                _silence.close()
+
+
+@contextlib.contextmanager
+def _silent() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
     # A logger with a level of its own ignores its parent's, hence all of those. The others, and

@@ -90,7 +90,8 @@ def pick(
 
     if sampling.temperature == 0:
         return logits.argmax(dim=-1)
-    probabilities = torch.softmax(logits.float() / sampling.temperature, dim=-1)
+    # A quotient beyond the largest number would be none; at 1e-6 the likeliest token has it all.
+    probabilities = torch.softmax(logits.float() / max(sampling.temperature, 1e-6), dim=-1)
     ordered, order = probabilities.sort(dim=-1, descending=True)
     cumulative = ordered.cumsum(dim=-1)
     # The token that carries the sum over top_p still belongs to the nucleus.

@@ -79,14 +79,14 @@ class Writer(Loaded, ABC):
 
     @abstractmethod
     def decide(
-        self, prompts: Sequence[Any], choices: Sequence[str], example: Sequence[Turn]
+        self, prompts: Sequence[Any], choices: Sequence[str], asked: Sequence[Sequence[Turn]]
     ) -> Iterator[tuple[int, Decision | None]]:
         """Answer each prompt with one of the choices.
 
         Args:
             prompts: from `encode`.
             choices: at least two different texts.
-            example: the turns of one of the prompts, which tell how an answer is written.
+            asked: the turns of each prompt, which tell how an answer to it is written.
 
         Yields:
             `(index, decision)` in any order of prompts; `(WAITING, None)` in between.

@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from hashlib import sha256
 from typing import TYPE_CHECKING
 
-from fmagic.errors import FmagicError
-from fmagic.models.memory import is_shortage
 from fmagic.operations.events import Advanced, Event, Started
 
 if TYPE_CHECKING:
@@ -28,7 +27,7 @@ class EmbedResult:
         input_tokens: tokens read, `None` if nobody counted them.
         seconds: duration.
         interrupted: whether Stop ended it.
-        failure: what ended it before all was done; beside fmagic's own errors, a lack of memory.
+        failure: what ended it before all was done.
         cost: in US dollars, `None` if that is not known.
     """
 
@@ -47,7 +46,8 @@ class EmbedResult:
 
     def summary(self) -> dict[str, object]:
         """Return what the record of the run says about the output."""
-        return {"table": {"rows": self.total, "dimensions": int(self.vectors.shape[1])}}
+        table = {"rows": self.total, "dimensions": int(self.vectors.shape[1])}
+        return {"table": table, "sha256": sha256(self.vectors.tobytes()).hexdigest()}
 
     def metrics(self) -> dict[str, float]:
         """Return the figures for the record of the run."""
@@ -102,7 +102,7 @@ def embed(
     except KeyboardInterrupt:
         interrupted = True
     except Exception as error:
-        if not done or not (isinstance(error, FmagicError) or is_shortage(error)):
+        if not done:
             raise
         failure = error.with_traceback(None)  # its frames may hold what was too much
     if vectors is None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError
 from fmagic.operations.events import Advanced, Event, Notice, Point, Started
-from fmagic.operations.training.options import FinetuneOptions, default_rate
+from fmagic.operations.training.options import FinetuneOptions
 from fmagic.operations.training.saving import saved_digest
+from fmagic.shield import Shield
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -153,7 +154,8 @@ def finetune(
         tests = yield from read_examples(
             model, held_out, truncate=options.truncate, label="Read held-out rows"
         )
-        if shared := len(set(rows) & set(tests)):
+        learned = set(rows)
+        if shared := sum(test in learned for test in tests):
             yield Notice(
                 f"{shared:,} of the held-out rows are also learned from: their loss says little "
                 "about new rows."
@@ -226,9 +228,7 @@ def _make_tuner(model: LanguageModel, options: FinetuneOptions, rows: Sequence[E
                 "needs a small part of that."
             )
     steps = math.ceil(options.epochs * math.ceil(len(rows) / options.batch_size))
-    width = int(model.network.get_input_embeddings().weight.shape[1])
-    rate = default_rate(options.method, width) if options.lr is None else options.lr
-    return Tuner(model, options, rate=rate, steps=steps)
+    return Tuner(model, options, rate=options.rate(model.width), steps=steps)
 
 
 def _learn(
@@ -291,8 +291,6 @@ def _finish(
     keep: Callable[[Tuner], None],
 ) -> None:
     """Save the best weights, if they do anything at all."""
-    from fmagic.operations.training.shield import Shield
-
     with Shield() as shield:
         tuner.restore()
         if tuner.has_effect(rows[0]):
@@ -326,7 +324,7 @@ def _tuning(
         license=model.license,
         method=result.method,
         data={"rows": result.rows, **data},
-        options={**options.params(), "lr": result.lr, "seed": options.seed},
+        options={**options.params(model.width), "seed": options.seed},
         figures={name: figures[name] for name in CARD_FIGURES if name in figures},
         interrupted=result.interrupted,
         version=version("fmagic"),

@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import ContextLengthError, FmagicError
-from fmagic.models.memory import is_shortage
 from fmagic.models.writer import WAITING
 from fmagic.operations.events import Advanced, Event, Piece, Started
 
@@ -35,7 +34,7 @@ class PromptResult:
         seconds: duration.
         first_seconds: time until the first text, in seconds.
         interrupted: whether Stop ended it.
-        failure: what ended it before all was done; beside fmagic's own errors, a lack of memory.
+        failure: what ended it before all was done.
         cost: in US dollars, `None` if that is not known.
         outside: with choices, answers that are none of them.
     """
@@ -145,7 +144,8 @@ def prompt(
         result._start = time.perf_counter()  # noqa: SLF001 - made here
         if choices:
             counts = counted is None
-            yield from _decide(model, ready, choices, first, asked, result=result, counts=counts)
+            turns = [prompt for prompt in prompts if prompt is not None]
+            yield from _decide(model, ready, choices, turns, asked, result=result, counts=counts)
         else:
             yield from _write(model, ready, asked, sampling, result, counts=counted is None)
     except KeyboardInterrupt:
@@ -156,7 +156,7 @@ def prompt(
             raise said from None
         result.failure = said
     except Exception as error:
-        if not (result.done and is_shortage(error)):
+        if not result.done:
             raise
         result.failure = error.with_traceback(None)  # its frames hold what was too much
     result.seconds = time.perf_counter() - result._start  # noqa: SLF001 - made here
@@ -234,14 +234,14 @@ def _decide(
     model: Writer,
     ready: Sequence[Any],
     choices: Sequence[str],
-    example: Sequence[Turn],
+    turns: Sequence[Sequence[Turn]],
     asked: Sequence[int],
     *,
     result: PromptResult,
     counts: bool,
 ) -> Generator[Event, None, None]:
     done = 0
-    for index, decision in model.decide(ready, choices, example):
+    for index, decision in model.decide(ready, choices, turns):
         if decision is None:
             yield Advanced(done)
             continue

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import math
 import platform
 import subprocess
 import threading
+import time
+from functools import cache
 from importlib import metadata
 from typing import TYPE_CHECKING
 
@@ -15,6 +18,7 @@ if TYPE_CHECKING:
 
 _PACKAGES = ("fmagic", "torch", "transformers", "bitsandbytes", "peft")
 _GIT_SECONDS = 0.5
+FRESH_SECONDS = 2.0
 # Nothing that a repository configures may run: the notebook may lie in a stranger's folder.
 _GIT = ("git", "--no-optional-locks", "-c", "core.fsmonitor=false", "-c", "core.hooksPath=")
 _DIRTY = ("diff", "--quiet", "--no-ext-diff", "--no-textconv", "--ignore-submodules", "HEAD", "--")
@@ -40,16 +44,23 @@ def environment(device_name: str | None = None, *, folder: Path | None = None) -
 
 
 class Surroundings:
-    """The environment of one session, looked up once and beside the first run."""
+    """The environment of the runs of one session, looked up beside them.
+
+    What was found holds for two seconds: runs may follow each other faster than git answers.
+    """
 
     def __init__(self, folder: Path | None = None) -> None:
         self._folder = folder
         self._found: EnvironmentInfo | None = None
+        self._looked = -math.inf
         self._thread: threading.Thread | None = None
 
     def start(self) -> None:
-        """Begin to look, in a thread, if that has not been done."""
-        if self._thread is None:
+        """Begin to look, in a thread, if that was not done just now."""
+        if time.monotonic() - self._looked < FRESH_SECONDS:
+            return
+        if self._thread is None or not self._thread.is_alive():
+            self._found = None
             self._thread = threading.Thread(target=self._look, name="fmagic-environment")
             self._thread.daemon = True
             self._thread.start()
@@ -59,7 +70,8 @@ class Surroundings:
 
         A run that ends before git has answered is recorded without the commit.
         """
-        self.start()
+        if self._thread is None:
+            self.start()
         assert self._thread is not None
         self._thread.join(wait_seconds)
         found = self._found or EnvironmentInfo(python=platform.python_version())
@@ -67,8 +79,10 @@ class Surroundings:
 
     def _look(self) -> None:
         self._found = environment(folder=self._folder)
+        self._looked = time.monotonic()
 
 
+@cache
 def _version(package: str) -> str | None:
     try:
         return metadata.version(package)

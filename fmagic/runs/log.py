@@ -7,7 +7,7 @@ import os
 import time
 import warnings
 from collections.abc import Mapping
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -92,12 +92,13 @@ class ActiveRun:
         record = self.record
         if record.finished:
             return record
+        environment = self._log.surroundings.get(self._device_name)
         record.seconds = round(time.perf_counter() - self._clock, 6)
         record.status = status
         record.output = OutputInfo.of(output) if isinstance(output, str | Mapping) else output
         record.error = ErrorInfo.of(error) if isinstance(error, BaseException) else error
         record.series = {name: curve.points for name, curve in self._curves.items()}
-        record.environment = self._log.surroundings.get(self._device_name)
+        record.environment = environment
         if self._repeated is not None:
             same = record.gave_the_same(self._repeated) if status == "ok" else None
             record.rerun = RerunInfo(of=self._repeated.id, same_output=same)
@@ -146,29 +147,25 @@ class RunLog:
             kind: the operation, `prompt`.
             cell: the cell that asked for it.
             notebook: path of the notebook, as far as it is known.
-            model: as `Loaded.info()` tells it; a `device_name` in it goes to the environment.
+            model: as `Loaded.info()` tells it.
             template: its source.
             params: every option, defaults included.
             seed: of sampling or training.
             data: the table that goes in.
             parents: ids of the runs that this one builds on.
-            device_name: what the model runs on, `NVIDIA H200`; by default what `model` says of it.
+            device_name: what the model runs on, `NVIDIA H200`.
             run_id: where the work needs to know it before, from `uuid7`.
             repeated: the run that is done again; whether the same comes out is recorded.
         """
         self.surroundings.start()
         if notebook is not None:
             self._notebook = Path(notebook)
-        described = dict(model) if isinstance(model, Mapping) else model
-        if isinstance(described, dict):
-            named = described.pop("device_name", None)
-            device_name = device_name or named
         record = RunRecord(
             id=run_id or uuid7(),
             kind=kind,
             cell=_part(CellInfo, cell),
             notebook=None if notebook is None else self._name(notebook),
-            model=_part(ModelInfo, described),
+            model=_part(ModelInfo, model),
             template=template,
             params=dict(params or {}),
             seed=seed,
@@ -235,8 +232,8 @@ class RunLog:
             notebook: as in `records`.
 
         Returns:
-            The runs, and the source of each cell by the id of the cell; of a file that is not
-            there, or is being saved, no cells.
+            The runs, and the source of each cell by the id of the cell; not of a cell that ran
+            after the file was saved, and of a file that is not there, or is being saved, no cells.
         """
         path = self._notebook if notebook is None else Path(notebook)
         if path is None:
@@ -245,8 +242,10 @@ class RunLog:
         own = self.session()
         if notebook is not None:
             own = [record for record in own if record.notebook == name]
-        in_file, cells = _in_file(path)
-        return merge(in_file, self.written(path), own), cells
+        in_file, cells, saved = _in_file(path)
+        records = merge(in_file, self.written(path), own)
+        ran = {each.cell.id: each.started for each in records if each.cell}
+        return records, {cell: text for cell, text in cells.items() if ran.get(cell, "") <= saved}
 
     def _name(self, notebook: str | os.PathLike[str]) -> str:
         return notebook_name(notebook, self._folder)
@@ -273,14 +272,16 @@ def notebook_name(path: str | os.PathLike[str], folder: Path) -> str:
         return absolute.name
 
 
-def _in_file(path: Path) -> tuple[list[RunRecord], dict[str, str]]:
+def _in_file(path: Path) -> tuple[list[RunRecord], dict[str, str], str]:
+    """Return the runs and the cells of a notebook, and when it was saved."""
     if not path.exists():
-        return [], {}
+        return [], {}, ""
     try:
-        return read_runs_and_cells(path)
+        saved = utc_text(datetime.fromtimestamp(path.stat().st_mtime, UTC))
+        return *read_runs_and_cells(path), saved
     except LogError as error:  # an editor may be saving it at this moment
         warnings.warn(str(error), FmagicWarning, stacklevel=4)
-        return [], {}
+        return [], {}, ""
 
 
 def _part(part: type[Part], value: Part | Mapping[str, Any] | None) -> Part | None:
@@ -290,6 +291,5 @@ def _part(part: type[Part], value: Part | Mapping[str, Any] | None) -> Part | No
 def _data(data: Rows | DataInfo | Mapping[str, Any] | None) -> DataInfo | None:
     if data is None or isinstance(data, DataInfo | Mapping):
         return _part(DataInfo, data)
-    return DataInfo(
-        name=data.name, rows=len(data), columns=list(map(str, data.columns)), sha256=data.sha256
-    )
+    columns = list(map(str, data.columns))
+    return DataInfo(name=data.log_name, rows=len(data), columns=columns, sha256=data.sha256)

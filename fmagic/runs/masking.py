@@ -29,10 +29,10 @@ _HARMLESS_FIRST = frozenset(
     }
 )
 
-# In running text a secret is told by what stands before it.
+# In running text a secret is told by what stands before it: what `is_secret_name` says is one.
 _NAME = (
-    r"(?:[\w-]*(?:api[_-]?key|access[_-]?key|secret[_-]?key|private[_-]?key|token|secret|"
-    r"password|passwd|passphrase|authorization))"
+    r"(?P<name>[\w-]*(?:key|token|secrets?|password|passwd|pwd|passphrase|credentials?|auth|"
+    r"authorization))"
 )
 _ASSIGNED = (
     # --api-key VALUE, --hf-token=VALUE
@@ -44,7 +44,7 @@ _ASSIGNED = (
     ),
     # HF_TOKEN=VALUE; not a call or a lookup, token=read(), token=os.environ["T"]
     re.compile(
-        rf"(?i)(?P<head>(?<![\w-]){_NAME}=)(?P<value>(?>[^\s\"'{{}}()\[\],;=]{{6,}})(?![(\[=]))"
+        rf"(?i)(?P<head>(?<![\w-]){_NAME}=)(?P<value>(?>[^\s\"'{{}}()\[\],;=]{{6,}}={{0,2}})(?![(\[=]))"
     ),
     # a line of its own: password: VALUE
     re.compile(
@@ -60,7 +60,9 @@ _ASSIGNED = (
 
 
 # Most texts hold none of these: one look spares the patterns above.
-_HINT = re.compile(r"(?i)key|token|secret|pass|authorization|bearer|basic|://|hf_|sk-|gh[oprsu]_")
+_HINT = re.compile(
+    r"(?i)key|token|secret|pass|pwd|credential|auth|bearer|basic|://|hf_|sk-|gh[oprsu]_"
+)
 
 
 def is_secret_name(name: str) -> bool:
@@ -122,4 +124,8 @@ def _mask_text(text: str, secrets: Sequence[str]) -> str:
 
 def _dotted(match: re.Match[str]) -> str:
     whole, start = match.group(), match.start()
+    name = match.groupdict().get("name")
+    # `key` alone is that of a dict or of a sort, in running text.
+    if name is not None and (name.lower() == "key" or not is_secret_name(name)):
+        return whole
     return whole[: match.start("value") - start] + DOTS + whole[match.end("value") - start :]

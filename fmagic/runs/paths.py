@@ -15,6 +15,9 @@ if TYPE_CHECKING:
 
 _SEPARATORS = re.compile(r"[\\/]+")
 _ABSOLUTE = re.compile(r"(?:/[^/\n]+){2,}/?|(?:[A-Za-z]:[\\/]|\\\\[^\\\n]+\\)[^\n]*")
+# Of a magic's line the paths are options, not prose.
+_MAGIC_LINE = re.compile(r"(?m)^[ \t]*%%?\w[^\n]*")
+_IN_LINE = re.compile(r"(?<=[\s=\"'])(?:/[^\s/\"']+){2,}/?|(?<=[\s=\"'])[A-Za-z]:[\\/][^\s\"']+")
 _TAIL = r"(?:[\\/]+[^\s\\/\"'`<>|:*?,;()\[\]{}]+)*[\\/]*"
 
 
@@ -45,8 +48,8 @@ def _with_real(home: str, *others: str) -> Roots:
 def reduce_paths(value: Any, roots: Roots, *, texts: Collection[tuple[str, ...]] = ()) -> Any:
     """Return `value`, of JSON types, with the absolute paths in its strings reduced to a name.
 
-    A string that is an absolute path as a whole becomes its last name; inside a text only paths
-    under `roots` do, the home folder itself becoming `~`.
+    A string that is an absolute path as a whole becomes its last name, and so does one on the line
+    of a magic; elsewhere in a text only paths under `roots` do, the home folder itself becoming `~`.
 
     Args:
         value: what to go through, dictionary keys included.
@@ -67,7 +70,8 @@ def _reduce(
     if isinstance(value, str):
         if place not in texts and _ABSOLUTE.fullmatch(value):
             return _last(value) if value.rstrip("\\/") != home.rstrip("\\/") else "~"
-        return pattern.sub(lambda match: _stand_in(match, home), value) if pattern else value
+        told = pattern.sub(lambda match: _stand_in(match, home), value) if pattern else value
+        return _MAGIC_LINE.sub(_shorten, told) if "%" in told else told
     if isinstance(value, list):
         return [_reduce(item, pattern, home, texts, (*place, "")) for item in value]
     if isinstance(value, dict):
@@ -78,6 +82,10 @@ def _reduce(
             for key, item in value.items()
         }
     return value
+
+
+def _shorten(line: re.Match[str]) -> str:
+    return _IN_LINE.sub(lambda match: _last(match.group()), line.group())
 
 
 def _last(path: str) -> str:

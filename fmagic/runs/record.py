@@ -81,7 +81,8 @@ class DataInfo(_Part):
 class OutputInfo(_Part):
     """What came out: a text, the outline of a table, or both.
 
-    `sha256` is that of the text, of a tuning that of the weights that were saved.
+    `sha256` is that of the text; of a tuning that of the weights that were saved, of vectors that of
+    their bytes.
     """
 
     text: str | None = None

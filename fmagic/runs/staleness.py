@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from fmagic.data import UNNAMED
 from fmagic.runs.record import CellInfo, RunRecord
 
 if TYPE_CHECKING:
@@ -56,10 +57,12 @@ class _Current:
         self._data: dict[str, str] = {}
         self._tuned: dict[str, str] = {}
         for record in records:
-            if record.data is not None and record.data.sha256:
+            if record.data is not None and record.data.sha256 and record.data.name != UNNAMED:
                 self._data[record.data.name] = record.data.sha256
             name = record.params.get("name")
-            if record.kind == "finetune" and record.status == "ok" and isinstance(name, str):
+            # One that was stopped has an output too if its best weights were saved.
+            saved = record.status == "ok" or record.output is not None
+            if record.kind == "finetune" and saved and isinstance(name, str):
                 self._tuned[name] = record.id
             if record.cell is not None and record.cell.id and record.cell.source is not None:
                 self._latest[record.cell.id] = record.cell.source
@@ -80,7 +83,7 @@ class _Current:
 
     def has_other_data(self, record: RunRecord) -> bool:
         data = record.data
-        return bool(data and data.sha256 and self._data[data.name] != data.sha256)
+        return bool(data and data.sha256 and self._data.get(data.name, data.sha256) != data.sha256)
 
     def is_superseded(self, run_id: str) -> bool:
         record = self._by_id.get(run_id)

@@ -47,6 +47,11 @@ describe('staleness', () => {
       made(3, data('train', '3'))
     ];
     expect(stale(runs)).toEqual({ [made(1).id]: ['data changed'] });
+    const unnamed = [
+      made(1, data('(unnamed)', '1')),
+      made(2, data('(unnamed)', '2'))
+    ];
+    expect(stale(unnamed)).toEqual({});
   });
 
   it('marks scores of a model that was tuned anew', () => {
@@ -56,6 +61,15 @@ describe('staleness', () => {
     const again = made(3, tuned);
     const later = made(4, { kind: 'evaluate', parents: [again.id] });
     expect(stale([first, score, again, later])).toEqual({
+      [score.id]: ['parent superseded']
+    });
+    const stopped = made(3, {
+      ...tuned,
+      status: 'interrupted',
+      output: { sha256: '1'.repeat(64) }
+    });
+    const newer = made(4, { kind: 'evaluate', parents: [stopped.id] });
+    expect(stale([first, score, stopped, newer])).toEqual({
       [score.id]: ['parent superseded']
     });
     const failed = made(3, { ...tuned, status: 'error' });

@@ -68,6 +68,15 @@ def test_a_folder_without_the_files_gets_the_default(tmp_path: Path) -> None:
     assert read_pooling(tmp_path, default="last").mode == "last"
 
 
+@pytest.mark.parametrize(
+    ("name", "prompt"), [("query", "query: "), (None, ""), ("lost", ""), (3, "")]
+)
+def test_the_files_say_what_stands_before_a_text(tmp_path: Path, name: object, prompt: str) -> None:
+    config = {"prompts": {"query": "query: "}, "default_prompt_name": name}
+    (tmp_path / "config_sentence_transformers.json").write_text(json.dumps(config))
+    assert read_pooling(tmp_path, default="mean").prompt == prompt
+
+
 def test_steps_that_are_not_there_are_refused(tmp_path: Path) -> None:
     write(tmp_path, ["Transformer", "Pooling", "Dense"], {"pooling_mode": "mean"})
     with pytest.raises(UnsuitableModelError, match="Dense"):

@@ -208,7 +208,7 @@ def test_a_model_whose_weights_come_for_each_pass_answers_the_same(
             assert spread.warning(joined([LARGE, HOST]), model.module) is None
             assert spread.warning(LARGE, model.module) is None
         prompt = model.encode(turns)
-        ((_, decision),) = model.decide([prompt], ["yes", "no"], turns)
+        ((_, decision),) = model.decide([prompt], ["yes", "no"], [turns])
         vectors = [part.round(5).tolist() for _, part in embed(model, [prompt])]
         *_, (_, _, completion) = model.run([prompt], Sampling(max_tokens=8))
         found.append((completion, decision.text, vectors))

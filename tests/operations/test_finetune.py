@@ -30,9 +30,9 @@ from fmagic.operations.training.examples import (
     read_examples,
     split_by_tokens,
 )
-from fmagic.operations.training.shield import Shield
 from fmagic.operations.training.tuner import Tuner, _compute_twice
 from fmagic.settings import Fmagic
+from fmagic.shield import Shield
 from fmagic.template import Turn
 
 if TYPE_CHECKING:
@@ -307,6 +307,21 @@ def test_parts_of_a_batch_add_up_to_the_batch(checkpoints: Checkpoints, tmp_path
         losses.append(result.losses)
     assert losses[1] == pytest.approx(losses[0], rel=1e-4)
     assert losses[2] == pytest.approx(losses[0], rel=1e-4)
+
+
+@pytest.mark.parametrize("architecture", ["llama", "gpt2", "gemma3", "gemma3_text", "t5", "bart"])
+def test_the_head_reads_only_what_is_learned(checkpoints: Checkpoints, architecture: str) -> None:
+    model = open_model(checkpoints(architecture))
+    tuner = Tuner(model, FAST, rate=1e-3, steps=1)
+    examples = read(model, make_rows(6))
+    tuner.prepare(examples)
+    head = tuner.network.get_output_embeddings()
+    seen: list[int] = []
+    head.register_forward_hook(lambda _, __, scores: seen.append(scores[..., 0].numel()))
+    tuner.forward.loss(examples)
+    assert seen == [sum(len(example.answer) for example in examples)]
+    tuner.close()
+    assert not head._forward_pre_hooks
 
 
 def test_a_model_whose_scores_depend_on_their_place_takes_the_plain_way(

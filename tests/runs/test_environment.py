@@ -94,12 +94,19 @@ def test_a_git_that_does_not_answer(tmp_path: Path, monkeypatch: pytest.MonkeyPa
     assert environment(folder=tmp_path).git_commit is None
 
 
-def test_it_is_looked_up_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_it_is_looked_up_anew_when_it_is_old(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     calls: list[Path | None] = []
     monkeypatch.setattr(module, "_commit", calls.append)
     surroundings = Surroundings(tmp_path)
     assert calls == []
     first = surroundings.get("cpu", wait_seconds=60)
     assert first.device_name == "cpu"
+    surroundings.start()
     assert surroundings.get("cuda", wait_seconds=60).device_name == "cuda"
     assert calls == [tmp_path]
+    monkeypatch.setattr(module, "FRESH_SECONDS", 0.0)
+    surroundings.start()
+    surroundings.get(wait_seconds=60)
+    assert calls == [tmp_path, tmp_path]

@@ -22,6 +22,9 @@ WINDOWS = Roots("C:\\Users\\Ann", ("D:\\work", "C:\\Users\\Ann\\AppData\\Local\\
         ("file:///home/ann/x.csv", "file:x.csv"),
         ("P=/home/ann/x:/tmp/y", "P=x:y"),
         ("-I/home/ann/include", "-Iinclude"),
+        ("%%prompt --data /mnt/lab/x.csv -o y\nuse /a/b", "%%prompt --data x.csv -o y\nuse /a/b"),
+        ("%model /srv/models/llama", "%model llama"),
+        ("%model http://host:1/v1/a#b", "%model http://host:1/v1/a#b"),
     ],
 )
 def test_paths_of_this_machine_become_names(text: str, expected: str) -> None:

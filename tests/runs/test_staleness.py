@@ -50,6 +50,13 @@ def test_only_cells_that_differ_are_looked_at_as_the_log_writes_them(
     assert sealed == ["bb"]
 
 
+def test_tables_without_a_name_need_not_be_the_same() -> None:
+    runs = [
+        made(number, data={"name": "(unnamed)", "sha256": f"{number}" * 64}) for number in (1, 2)
+    ]
+    assert stale(runs) == {}
+
+
 def test_a_run_on_rows_that_changed() -> None:
     runs = [
         made(1, data={"name": "train", "sha256": "1" * 64}),
@@ -67,6 +74,11 @@ def test_scores_of_a_model_that_was_tuned_anew() -> None:
     assert stale([first, score, again, later]) == {score.id: ["parent superseded"]}
     failed = made(3, "finetune", params={"name": "lora"}, status="error")
     assert stale([first, score, failed]) == {}
+    stopped = made(
+        3, "finetune", params={"name": "lora"}, status="interrupted", output={"sha256": "1" * 64}
+    )
+    later = made(4, "evaluate", parents=[stopped.id])
+    assert stale([first, score, stopped, later]) == {score.id: ["parent superseded"]}
 
 
 def test_what_builds_on_a_stale_run_is_stale() -> None:

@@ -154,7 +154,7 @@ class RemoteModel(Writer):
         self,
         prompts: Sequence[list[Message]],
         choices: Sequence[str],
-        example: Sequence[Turn],  # noqa: ARG002 - messages are alike for all servers
+        asked: Sequence[Sequence[Turn]],  # noqa: ARG002 - messages are alike for all servers
     ) -> Iterator[tuple[int, Decision | None]]:
         """Answer each prompt with one of the choices; see `choices`."""
 

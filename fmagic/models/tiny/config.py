@@ -173,6 +173,40 @@ class TrainConfig:
                 ("topic", 1.3),
             ),
         ),
+        (
+            19800,
+            (
+                ("arithmetic", 0.15),
+                ("copying", 0.6),
+                ("drills", 0.3),
+                ("extraction", 1.0),
+                ("fewshot", 0.25),
+                ("french", 0.15),
+                ("qa", 7.4),
+                ("relations", 0.5),
+                ("sentiment", 1.9),
+                ("spam", 1.5),
+                ("summary", 0.15),
+                ("topic", 1.0),
+            ),
+        ),
+        (
+            21400,
+            (
+                ("arithmetic", 0.2),
+                ("copying", 0.6),
+                ("drills", 0.3),
+                ("extraction", 1.2),
+                ("fewshot", 0.3),
+                ("french", 0.2),
+                ("qa", 6.2),
+                ("relations", 0.4),
+                ("sentiment", 2.5),
+                ("spam", 2.0),
+                ("summary", 0.2),
+                ("topic", 1.3),
+            ),
+        ),
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
     none. Copying comes first, since all else that quotes its prompt rests on it. The last five

@@ -32,7 +32,7 @@ _LENGTHS = (1, 1, 1, 2, 3)
 _NAMED = re.compile(r"(\{key\}|\{value\})")
 DISGUISED = ("extraction", "qa")
 """Tasks whose answers are disguised: their answers are words of the prompt."""
-DISGUISE_SHARE, DISGUISE_EACH = 0.5, 0.6
+DISGUISE_SHARE, DISGUISE_EACH = 0.6, 0.7
 """Share of their conversations with disguised answers, and of the answers in these."""
 _JOINED = 0.4
 """Share of the disguising words that are made of two pieces, since rare words are: who knows only

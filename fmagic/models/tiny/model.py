@@ -65,16 +65,16 @@ def deepen(model: LlamaForCausalLM, layers: int) -> LlamaForCausalLM:
     nothing yet, so that training starts with what it reads (Chen et al., 2016, "Net2Net").
 
     Raises:
-        ValueError: `model` has more layers than that.
+        ValueError: `model` has more layers than that, or less than half as many.
     """
     import torch
     from transformers import LlamaForCausalLM
 
     old = model.config.num_hidden_layers
-    if layers < old:
-        raise ValueError(f"A network of {old} layers cannot become one of {layers}.")
     extra = layers - old
-    after = {(k + 1) * old // (extra + 1) - 1 for k in range(extra)}
+    if not 0 <= extra <= old:
+        raise ValueError(f"A network of {old} layers cannot become one of {layers}.")
+    after = {k * old // extra for k in range(extra)}
     config = copy.deepcopy(model.config)
     config.num_hidden_layers = layers
     deeper = LlamaForCausalLM(config)

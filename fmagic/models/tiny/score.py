@@ -30,6 +30,8 @@ if TYPE_CHECKING:
 
     from transformers import LlamaForCausalLM, PreTrainedTokenizerFast
 
+    from fmagic.models.tiny.tasks.base import Task
+
 log = logging.getLogger("fmagic.models.tiny")
 
 CANDIDATES = 200
@@ -83,6 +85,23 @@ def generate(
     return answers
 
 
+def held_out(name: str, count: int) -> list[Example]:
+    """Make the conversations, of one exchange each, on which a task or `FIELDS` is scored."""
+    json_asked, task = _task(name)
+    rng = random.Random(f"score-{name}")  # noqa: S311 - reproducible, not secret
+    examples: list[Example] = []
+    while len(examples) < count:
+        example = one_turn(task.example(rng, "heldout"))
+        if not json_asked or _asks_for_usual(example) == (name == "extraction"):
+            examples.append(example)
+    return examples
+
+
+def digest(examples: Sequence[Example]) -> str:
+    """Return the SHA-256 of conversations: figures compare only where they come from the same."""
+    return hashlib.sha256(json.dumps([messages(e) for e in examples]).encode()).hexdigest()
+
+
 def score_task(
     model: LlamaForCausalLM,
     tokenizer: PreTrainedTokenizerFast,
@@ -91,18 +110,13 @@ def score_task(
     untrained: LlamaForCausalLM | None = None,
 ) -> dict[str, Any]:
     """Score one task, or `FIELDS`, on `count` held-out conversations of one exchange each."""
-    json_asked = name in ("extraction", FIELDS)
-    task = load_tasks()["extraction" if json_asked else name]
-    rng = random.Random(f"score-{name}")  # noqa: S311 - reproducible, not secret
-    examples: list[Example] = []
-    while len(examples) < count:
-        example = one_turn(task.example(rng, "heldout"))
-        if not json_asked or _asks_for_usual(example) == (name == "extraction"):
-            examples.append(example)
+    examples = held_out(name, count)
     wanted = [example.turns[-1].assistant for example in examples]
     answers = generate(model, tokenizer, examples)
+    json_asked, task = _task(name)
     same = metrics.same_json if json_asked else metrics.same
     score = _share(sum(same(w, a) for w, a in zip(wanted, answers, strict=True)), count)
+    rng = random.Random(f"score-{name}-train")  # noqa: S311 - reproducible, not secret
     trained = [one_turn(task.example(rng, "train")) for _ in range(1000)]
     frequency = Counter(example.turns[-1].assistant for example in trained)
     majority = sum(
@@ -120,10 +134,17 @@ def score_task(
     if name in ("french", "summary"):
         score["chrf"] = metrics.chrf(pairs)
     log.info("%s %s", name, {key: round(value, 3) for key, value in score.items()})
+    score["examples_sha256"] = digest(examples)
     missed = [pair for pair in pairs if not same(*pair)]
     for expected, answer in missed[:5]:
         log.debug("%s: expected %r, got %r", name, expected, answer)
     return score
+
+
+def _task(name: str) -> tuple[bool, Task]:
+    """Return whether the answers of a score are JSON, and the task it is on."""
+    json_asked = name in ("extraction", FIELDS)
+    return json_asked, load_tasks()["extraction" if json_asked else name]
 
 
 def _asks_for_usual(example: Example) -> bool:

@@ -52,10 +52,8 @@ class Forward:
         # Models that read images too want to be told which tokens are text, when they learn.
         accepted = inspect.signature(network.forward).parameters if reads_more(network) else ()
         self._told = [name for name in TOKEN_TYPES if name in accepted]
-        self._head = network.get_output_embeddings()
-        self._hook = (
-            None if self._head is None else self._head.register_forward_pre_hook(self._select)
-        )
+        head = network.get_output_embeddings()
+        self._hook = None if head is None else head.register_forward_pre_hook(self._select)
 
     def loss(self, rows: Sequence[Example]) -> torch.Tensor:
         """Return the sum of the losses of all learned tokens, in nats, as one float32 number."""
@@ -84,7 +82,7 @@ class Forward:
             if is_shortage(error):
                 raise
             selected = None
-        self._hook.remove()
+        hook, self._hook = self._hook, None
         plain = self._scores(inputs, places)
         self._network.train(training)
         # bfloat16 rounds to 3 digits, and the order of summing may differ with the number of rows.
@@ -94,8 +92,17 @@ class Forward:
             and selected.shape == plain.shape
             and torch.allclose(selected.float(), plain.float(), rtol=0.02, atol=tolerance)
         )
-        self._hook = self._head.register_forward_pre_hook(self._select) if same else None
+        if same:
+            self._hook = hook
+        else:
+            hook.remove()
         return same
+
+    def close(self) -> None:
+        """Leave the head as it was: the model that is tuned may share it with others."""
+        if self._hook is not None:
+            self._hook.remove()
+            self._hook = None
 
     def _select(self, _: Any, arguments: tuple[Any, ...]) -> tuple[Any, ...] | None:
         if self._places is None:

@@ -69,9 +69,14 @@ class FinetuneOptions:
         """Numerator of the factor on the LoRA matrices."""
         return 2 * self.rank if self.alpha is None else self.alpha
 
-    def params(self) -> dict[str, object]:
-        """Return every option for the record of the run, except the seed, which it has."""
-        return {key: value for key, value in dataclasses.asdict(self).items() if key != "seed"}
+    def rate(self, width: int) -> float:
+        """Return the highest learning rate for a model whose states have `width` numbers."""
+        return default_rate(self.method, width) if self.lr is None else self.lr
+
+    def params(self, width: int) -> dict[str, object]:
+        """Return every option, with what stands for `None`, but the seed, which a record has."""
+        given = dataclasses.asdict(self) | {"lr": self.rate(width), "alpha": self.scale}
+        return {key: value for key, value in given.items() if key != "seed"}
 
 
 def default_rate(method: str, width: int) -> float:

@@ -16,7 +16,8 @@ from fmagic.operations.events import Advanced
 from fmagic.operations.training.copying import whole_copy, with_adapter
 from fmagic.operations.training.examples import split_by_tokens
 from fmagic.operations.training.forward import Forward
-from fmagic.operations.training.shield import Randomness, Shield
+from fmagic.operations.training.randomness import Randomness
+from fmagic.shield import Shield
 
 if TYPE_CHECKING:
     from collections.abc import Generator, Sequence
@@ -255,6 +256,8 @@ class Tuner:
 
     def close(self) -> None:
         """Let go of everything, whoever still holds this object."""
+        if "forward" in self.__dict__:
+            self.forward.close()
         self.__dict__.clear()
 
 

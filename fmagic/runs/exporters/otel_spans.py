@@ -137,7 +137,8 @@ def _finish(span: Span, dump: Dump, spans: dict[str, Span]) -> None:
         if run_id in spans:
             span.add_link(spans[run_id].get_span_context(), {"fmagic.relation": relation})
     if dump["status"] == "error":
-        span.set_status(Status(StatusCode.ERROR, dump.get("error", {}).get("message")))
+        # The message may quote what was asked or answered.
+        span.set_status(Status(StatusCode.ERROR, dump.get("error", {}).get("type")))
 
 
 def _name(dump: Dump) -> str:

@@ -10,6 +10,9 @@ export function children(
   return records.filter(each => each.parents?.includes(record.id));
 }
 
+/** Name of a table that was handed over without one. */
+const UNNAMED = '(unnamed)';
+
 /** Text of a cell of the notebook by its id, as it is now. */
 export type Sources = ReadonlyMap<string, string>;
 
@@ -28,11 +31,13 @@ export function staleness(
   const known = new Map<string, RunRecord>();
   for (const record of records) {
     known.set(record.id, record);
-    if (record.data?.sha256) {
+    if (record.data?.sha256 && record.data.name !== UNNAMED) {
       data.set(record.data.name, record.data.sha256);
     }
     const name = tunedName(record);
-    if (record.kind === 'finetune' && record.status === 'ok' && name) {
+    // One that was stopped has an output too if its best weights were saved.
+    const saved = record.status === 'ok' || record.output;
+    if (record.kind === 'finetune' && saved && name) {
       tuned.set(name, record.id);
     }
     if (record.cell?.id && record.cell.source) {
@@ -56,10 +61,8 @@ export function staleness(
     if (isEdited(record)) {
       reasons.push('cell edited');
     }
-    if (
-      record.data?.sha256 &&
-      data.get(record.data.name) !== record.data.sha256
-    ) {
+    const { name, sha256 } = record.data ?? {};
+    if (name && sha256 && (data.get(name) ?? sha256) !== sha256) {
       reasons.push('data changed');
     }
     if (record.parents?.some(isSuperseded)) {

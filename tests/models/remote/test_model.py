@@ -78,7 +78,7 @@ def streamed(model: RemoteModel, text: str, **options: Any) -> tuple[str, Comple
 
 
 def decided(model: RemoteModel, choices: list[str], *texts: str) -> dict[int, Decision]:
-    found = model.decide(messages(*texts), choices, [Turn("user", "?")])
+    found = model.decide(messages(*texts), choices, [[Turn("user", "?")]] * len(texts))
     return {index: decision for index, decision in found if decision is not None}
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from fmagic.models.tiny.tasks import load_tasks, paraphrase
+from fmagic.models.tiny.tasks import load_tasks, paraphrase, qa
 from fmagic.models.tiny.tasks.base import CORPUS, HOLD_EVERY, TRAINING, Corpus, Split
 from fmagic.models.tiny.tokenizer import messages
 
@@ -79,6 +79,18 @@ def test_lists_for_training_alone_add_to_lists_and_hold_nothing_that_is_held_out
         assert set(patterns).isdisjoint(corpus.patterns(group, "heldout")), group
         assert patterns, group
         assert len(set(patterns)) == len(patterns), group
+
+
+def test_in_training_an_answer_with_few_wordings_is_asked_for_as_often_as_another() -> None:
+    wordings = [(f"When, {i}?", "1900") for i in range(60)]
+    fact = qa.Fact("opened", "In 1900 opened the castle.", {}, (("What?", "castle"), *wordings))
+    asked: dict[Split, int] = {}
+    for split in ("train", "heldout"):
+        drawn = [qa.draw_questions(random.Random(i), split, [fact], 1) for i in range(400)]
+        asked[split] = sum(answer == "castle" for [(_, answer)] in drawn)
+    # The year stands first and is asked for half as often again: 2 of 5 draws are for the castle.
+    assert 120 < asked["train"] < 200
+    assert asked["heldout"] < 20
 
 
 def test_paraphrases_differ_and_are_split() -> None:

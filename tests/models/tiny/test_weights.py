@@ -9,6 +9,7 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fmagic.models.tiny import WEIGHTS
 from fmagic.models.tiny.card import PARAPHRASE, TITLES, percent, row
+from fmagic.models.tiny.score import digest, held_out
 
 SCORES = json.loads((WEIGHTS / "scores.json").read_text("utf-8"))
 CARD = (WEIGHTS / "README.md").read_text("utf-8")
@@ -24,6 +25,12 @@ def test_the_files_are_small_and_hold_no_pickle() -> None:
 def test_the_scores_belong_to_these_weights() -> None:
     weights = (WEIGHTS / "model.safetensors").read_bytes()
     assert SCORES["weights_sha256"] == hashlib.sha256(weights).hexdigest()
+
+
+@pytest.mark.parametrize("name", SCORES["tasks"])
+def test_the_scores_come_from_the_held_out_examples_of_today(name: str) -> None:
+    score = SCORES["tasks"][name]
+    assert score["examples_sha256"] == digest(held_out(name, score["n"]))
 
 
 def test_the_card_shows_every_score() -> None:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
+from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn, chance
 
 SEVERAL_TURNS = 0.65
 """Share of conversations with several texts under the same instruction."""
@@ -95,11 +95,6 @@ def listed(rng: random.Random, words: list[str], final: str = "") -> str:
     if final:
         return f"{', '.join(words[:-1])} {final} {words[-1]}"
     return rng.choice((", ", ", ", ", ", "/", " / ", " | ")).join(words)
-
-
-def chance(rng: random.Random, share: float) -> bool:
-    """Return True in the given share of calls."""
-    return rng.random() < share
 
 
 def capital(text: str) -> str:

@@ -5,7 +5,7 @@ import random
 from typing import ClassVar
 
 from fmagic.models.tiny.tasks import values
-from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
+from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn, chance
 
 USUAL = ("name", "date", "amount")
 _SLOT_OF = {
@@ -32,14 +32,14 @@ class Extraction:
     def example(self, rng: random.Random, split: Split) -> Example:
         """Make one to four messages and the JSON for each."""
         corpus = self._corpus
-        usual = values.chance(rng, 0.7)
-        group = "message" if usual or values.chance(rng, 0.4) else "rich"
+        usual = chance(rng, 0.7)
+        group = "message" if usual or chance(rng, 0.4) else "rich"
         text, found = self._message(rng, split, group)
         keys = list(USUAL) if usual else self._keys(rng, found)
         phrase = self._phrase(rng, keys)
-        count = rng.choice((2, 2, 3, 4)) if values.chance(rng, 0.3) else 1
+        count = rng.choice((2, 2, 3, 4)) if chance(rng, 0.3) else 1
         system = None
-        if count > 1 or values.chance(rng, 0.25):
+        if count > 1 or chance(rng, 0.25):
             pattern = corpus.pattern(rng, "system", split)
             system = corpus.fill(rng, pattern, split, {"keys": phrase})
         turns: list[Turn] = []
@@ -47,7 +47,7 @@ class Extraction:
             if system is not None:
                 form = corpus.pattern(rng, "bare", split)
             else:
-                fixed = usual and values.chance(rng, 0.6)
+                fixed = usual and chance(rng, 0.6)
                 form = corpus.pattern(rng, "fixed" if fixed else "keyed", split)
             user = corpus.fill(rng, form, split, {"text": text, "keys": phrase})
             answer = {key: found[_SLOT_OF[key]] for key in keys}
@@ -66,9 +66,9 @@ class Extraction:
                 break
         text = text[0].upper() + text[1:]
         gap = " " if "\n" not in text and text[-1] in '.?!"' else "\n"
-        if values.chance(rng, 0.25):
+        if chance(rng, 0.25):
             text = f"{corpus.pattern(rng, 'before', split)}{gap}{text}"
-        if values.chance(rng, 0.25):
+        if chance(rng, 0.25):
             after, _ = values.bind(corpus, rng, corpus.pattern(rng, "after", split), split)
             text = f"{text}{gap}{after}"
         return text, found
@@ -81,7 +81,7 @@ class Extraction:
 
     @staticmethod
     def _phrase(rng: random.Random, keys: list[str]) -> str:
-        if len(keys) == 1 or values.chance(rng, 0.35):
+        if len(keys) == 1 or chance(rng, 0.35):
             return ", ".join(keys)
         return f"{', '.join(keys[:-1])} and {keys[-1]}"
 

@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from typing import ClassVar
 
 from fmagic.models.tiny.tasks import values
-from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
+from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn, chance
 
 _UNKNOWN = "unknown"
 _COUNTS: Mapping[Split, tuple[int, ...]] = {
-    "train": (1, 2, 2, 3, 3, 3, 4, 4, 5, 5, 6),
+    "train": (1, 2, 2, 3, 3, 3, 4, 4, 4, 5, 5, 6),
     "heldout": (1, 1, 2, 2, 2, 3, 3, 3, 4, 4, 5),
 }
 """Numbers of facts in a paragraph, as often as they are drawn. Most that is left to learn is to find
@@ -28,21 +28,51 @@ _REMARK = 0.12
 _BLURRED = 0.25
 """Share of the statements in training whose wording is changed at random. Who knows all the listed
 wordings by heart, and no word but theirs, is lost in a new one."""
+_EARLY = 1.5
+"""How much more often an answer in the first half of a fact is asked for in training."""
 _SUBJECT = "person"
 _SLOT = re.compile(r"\{([a-z_]+(?:#\d+)?)\}")
 _PLAIN = re.compile(r"[A-Za-z]+")
 
 
 @dataclass(frozen=True, slots=True)
-class _Fact:
+class Fact:
+    """A sentence, its fillers, and the questions it answers."""
+
     kind: str
     text: str
     bound: dict[str, str]
     questions: tuple[tuple[str, str], ...]
 
+    def answers(self) -> tuple[str, ...]:
+        """Return the different answers, in the order of the questions."""
+        return tuple(dict.fromkeys(answer for _, answer in self.questions))
+
+    def asking(self, answer: str) -> tuple[tuple[str, str], ...]:
+        """Return the questions with this answer."""
+        return tuple(pair for pair in self.questions if pair[1] == answer)
+
     def early(self, answer: str) -> bool:
         """Whether an answer stands in the first half of the fact."""
         return 2 * self.text.index(answer) < len(self.text)
+
+
+def draw_questions(
+    rng: random.Random, split: Split, facts: list[Fact], count: int
+) -> list[tuple[str, str]]:
+    """Draw up to `count` different questions with their answers.
+
+    In training an answer is asked for as often as another, however many wordings ask for it.
+    """
+    if split == "heldout":
+        choices = [pair for fact in facts for pair in fact.questions]
+        rng.shuffle(choices)
+        return list(dict(choices[:count]).items())
+    answers = [(fact, answer) for fact in facts for answer in fact.answers()]
+    # Harder to learn, and so asked more often: the answer stands before its key.
+    often = [_EARLY if fact.early(answer) else 1.0 for fact, answer in answers]
+    drawn = rng.choices(answers, often, k=count)
+    return list(dict(rng.choice(fact.asking(answer)) for fact, answer in drawn).items())
 
 
 class QuestionAnswering:
@@ -66,16 +96,11 @@ class QuestionAnswering:
         """Make a paragraph and questions about it."""
         facts = self._facts(rng, split, rng.choice(_COUNTS[split]))
         text = " ".join(fact.text for fact in facts)
-        if values.chance(rng, 0.06):
+        if chance(rng, 0.06):
             return self._maybe_unknown(rng, split, facts, text)
-        several = values.chance(rng, 0.8)
+        several = chance(rng, 0.8)
         count = rng.randint(3, 10) if several else 1
-        choices = [pair for fact in facts for pair in fact.questions]
-        if split == "train":
-            # Harder to learn, and so asked twice as often: the answer stands before its key.
-            choices += [pair for fact in facts for pair in fact.questions if fact.early(pair[1])]
-        rng.shuffle(choices)
-        asked = list(dict(choices[:count]).items())
+        asked = draw_questions(rng, split, facts, count)
         return self._converse(rng, split, text, asked)
 
     def _converse(
@@ -84,10 +109,10 @@ class QuestionAnswering:
         corpus = self._corpus
         turns: list[Turn] = []
         system = None
-        if values.chance(rng, 0.25):
+        if chance(rng, 0.25):
             pattern = corpus.pattern(rng, "system_context", split)
             system = corpus.fill(rng, pattern, split, {"text": text})
-        elif values.chance(rng, 0.25):
+        elif chance(rng, 0.25):
             system = corpus.pattern(rng, "system", split)
         in_system = system is not None and text in system
         for question, answer in asked:
@@ -100,31 +125,29 @@ class QuestionAnswering:
         return Example(self.name, system, tuple(turns))
 
     def _maybe_unknown(
-        self, rng: random.Random, split: Split, facts: list[_Fact], text: str
+        self, rng: random.Random, split: Split, facts: list[Fact], text: str
     ) -> Example:
         question, answer = rng.choice(rng.choice(facts).questions)
-        if values.chance(rng, 0.5):
+        if chance(rng, 0.5):
             other = self._fact(rng, split, {fact.kind for fact in facts}, {}, facts)
             question, answer = rng.choice(other.questions)[0], _UNKNOWN
         form = self._corpus.pattern(rng, "unknown", split)
         user = self._corpus.fill(rng, form, split, {"text": text, "question": question})
         return Example(self.name, None, (Turn(user, answer),))
 
-    def _facts(self, rng: random.Random, split: Split, count: int) -> list[_Fact]:
+    def _facts(self, rng: random.Random, split: Split, count: int) -> list[Fact]:
         """Draw facts of which no two share a value, but for one person they may all be about.
 
         Several facts of one kind make distractors; facts about one person differ in kind.
         """
         subject: dict[str, str] = {}
-        if values.chance(rng, _ABOUT_ONE[split]):
+        if chance(rng, _ABOUT_ONE[split]):
             subject = {_SUBJECT: self._corpus.filler(rng, _SUBJECT, split)}
-        alike = rng.choice(self._kinds) if values.chance(rng, _ALIKE[split]) else None
-        facts: list[_Fact] = []
+        alike = rng.choice(self._kinds) if chance(rng, _ALIKE[split]) else None
+        facts: list[Fact] = []
         while len(facts) < count:
             used = {fact.kind for fact in facts if subject}
-            wanted = (
-                alike if alike and values.chance(rng, _EACH_ALIKE[split]) and not subject else None
-            )
+            wanted = alike if alike and chance(rng, _EACH_ALIKE[split]) and not subject else None
             facts.append(self._fact(rng, split, used, subject, facts, wanted=wanted))
         return facts
 
@@ -134,10 +157,10 @@ class QuestionAnswering:
         split: Split,
         used: set[str],
         subject: dict[str, str],
-        others: list[_Fact],
+        others: list[Fact],
         *,
         wanted: str | None = None,
-    ) -> _Fact:
+    ) -> Fact:
         """Draw a fact whose values occur in no other fact, except those of the subject."""
         taken = " ".join(fact.text for fact in others).lower()
         values_taken = {v.lower() for fact in others for v in fact.bound.values()}
@@ -157,17 +180,17 @@ class QuestionAnswering:
                 continue
             said = said[0].upper() + said[1:]
             if questions := self._questions(rng, split, kind, said, bound):
-                return _Fact(kind, said, bound, questions)
+                return Fact(kind, said, bound, questions)
 
     def _statement(self, rng: random.Random, split: Split, kind: str) -> str:
         """Draw a wording of a fact, at times with a remark before or after it."""
         pattern = self._corpus.pattern(rng, f"{kind}_s", split)
-        if split == "train" and values.chance(rng, _BLURRED):
+        if split == "train" and chance(rng, _BLURRED):
             pattern = self._blurred(rng, pattern)
-        if values.chance(rng, _REMARK):
+        if chance(rng, _REMARK):
             before = self._corpus.pattern(rng, "opening", split)
             pattern = f"{before} {pattern[0].lower()}{pattern[1:]}"
-        if values.chance(rng, _REMARK):
+        if chance(rng, _REMARK):
             pattern = f"{pattern[:-1]}{self._corpus.pattern(rng, 'closing', split)}."
         return pattern
 

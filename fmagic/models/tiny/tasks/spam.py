@@ -3,8 +3,8 @@
 import random
 from typing import Final
 
-from fmagic.models.tiny.tasks.base import Corpus, Example, Split
-from fmagic.models.tiny.tasks.classification import Form, capital, chance, conversation, roughen
+from fmagic.models.tiny.tasks.base import Corpus, Example, Split, chance
+from fmagic.models.tiny.tasks.classification import Form, capital, conversation, roughen
 
 _FORMS: Final = (
     Form("system", {"spam": "spam", "ham": "ham"}, 8.0, "system"),

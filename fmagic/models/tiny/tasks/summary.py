@@ -4,7 +4,7 @@ import random
 from typing import ClassVar
 
 from fmagic.models.tiny.tasks import values
-from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn
+from fmagic.models.tiny.tasks.base import Corpus, Example, Split, Turn, chance
 
 
 def _sentence(text: str) -> str:
@@ -24,8 +24,8 @@ class Summary:
     def example(self, rng: random.Random, split: Split) -> Example:
         """Make one report, or several with a shared system text, and the summaries."""
         corpus = self._corpus
-        count = rng.randint(2, 3) if values.chance(rng, 0.2) else 1
-        in_system = count > 1 or values.chance(rng, 0.25)
+        count = rng.randint(2, 3) if chance(rng, 0.2) else 1
+        in_system = count > 1 or chance(rng, 0.25)
         system = corpus.pattern(rng, "system", split) if in_system else None
         turns: list[Turn] = []
         for _ in range(count):
@@ -45,7 +45,7 @@ class Summary:
         chosen = rng.sample(details, k=rng.randint(1, min(4, len(details))))
         shared = {slot: text for slot, text in bound.items() if slot in ("city", "role")}
         sentences = [values.bind(corpus, rng, detail, split, shared)[0] for detail in chosen]
-        place = 0 if values.chance(rng, 0.75) else rng.randint(0, len(sentences))
+        place = 0 if chance(rng, 0.75) else rng.randint(0, len(sentences))
         sentences.insert(place, main)
         return " ".join(_sentence(text) for text in sentences), _sentence(summary)
 

@@ -3,11 +3,10 @@
 import random
 from typing import Final
 
-from fmagic.models.tiny.tasks.base import Corpus, Example, Split
+from fmagic.models.tiny.tasks.base import Corpus, Example, Split, chance
 from fmagic.models.tiny.tasks.classification import (
     Form,
     capital,
-    chance,
     conversation,
     listed,
     roughen,

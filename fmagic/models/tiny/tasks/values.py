@@ -9,16 +9,11 @@ import zlib
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
 
-from fmagic.models.tiny.tasks.base import HOLD_EVERY, Corpus, Split, pseudo_word
+from fmagic.models.tiny.tasks.base import HOLD_EVERY, Corpus, Split, chance, pseudo_word
 
 _NAMED = re.compile(r"\{([A-Za-z][a-z0-9_]*(?:#\d+)?)\}")
 _CODE_LETTERS = "ABCDEFGHJKLMNPRSTUVWXYZ"
 _DOMAINS = ("com", "org", "net", "co.uk", "io")
-
-
-def chance(rng: random.Random, share: float) -> bool:
-    """Return True in the given share of draws."""
-    return rng.random() < share
 
 
 def _number(rng: random.Random) -> str:

@@ -1,48 +1,14 @@
-"""What keeps training from disturbing others, and others from disturbing training."""
+"""A random stream of training's own."""
 
 from __future__ import annotations
 
 import contextlib
-import signal
-import threading
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
-    from types import FrameType, TracebackType
 
     import torch
-
-
-class Shield:
-    """A block that Stop cannot break in the middle; `struck` tells afterwards if it tried.
-
-    An optimizer that has updated half of its weights, or half a saved model, is worth nothing.
-    Outside the main thread there is nothing to do: Python delivers Stop to the main thread alone.
-    """
-
-    def __init__(self) -> None:
-        self.struck = False
-        self._before: Any = None
-        self._active = False
-
-    def __enter__(self) -> Self:
-        self._active = threading.current_thread() is threading.main_thread()
-        if self._active:
-            self._before = signal.signal(signal.SIGINT, self._note)
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        stack: TracebackType | None,
-    ) -> None:
-        if self._active:
-            signal.signal(signal.SIGINT, self._before)
-
-    def _note(self, _number: int, _frame: FrameType | None) -> None:
-        self.struck = True
 
 
 class Randomness:
