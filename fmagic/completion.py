@@ -12,8 +12,10 @@ from pathlib import Path
 from types import FunctionType, ModuleType
 from typing import TYPE_CHECKING, Any
 
+from fmagic.errors import DataError
 from fmagic.magics import magics
 from fmagic.magics.runs import VERBS
+from fmagic.results import Result
 
 if TYPE_CHECKING:
     import argparse
@@ -28,7 +30,8 @@ _DATA = re.compile(r"--data[ =](\S+)")
 ROLES = ("system:", "user:", "assistant:")
 TEMPLATES = frozenset({"prompt", "evaluate", "finetune"})
 """Cell magics whose body is a template."""
-FILES = (".csv", ".jsonl", ".parquet")
+FILES = (".csv", ".tsv", ".jsonl", ".json", ".parquet")
+LARGEST_FILE = 5_000_000
 MOST_RUNS = 20
 
 
@@ -200,21 +203,40 @@ def _in_template(
 def _names(head: str, session: Session) -> Iterator[str]:
     """Yield the columns of the cell's data, then the user's variables."""
     variables = session.front.variables()
-    named = _DATA.search(head)
-    if named:
-        yield from _columns(variables.get(named[1]))
+    if named := _DATA.search(head):
+        variable, _, part = named[1].strip("\"'").partition(".")
+        table = variables.get(variable)
+        if table is None:
+            yield from _columns_of_file(Path(named[1].strip("\"'")))
+        elif part in ("", "frame"):
+            yield from _columns(table)
     for name, value in variables.items():
         if not callable(value) and not isinstance(value, ModuleType | FunctionType):
             yield name
 
 
 def _columns(data: object) -> list[str]:
+    if isinstance(data, Result):
+        data = getattr(data, "frame", None)
     columns = getattr(data, "columns", None)
     if columns is None:
         columns = getattr(data, "column_names", None)
     if columns is None and isinstance(data, list) and data and isinstance(data[0], dict):
         columns = data[0]
+    if columns is None and isinstance(data, dict):
+        columns = data if all(isinstance(value, list) for value in data.values()) else None
     return [str(each) for each in columns] if columns is not None else []
+
+
+def _columns_of_file(file: Path) -> list[str]:
+    """Return the columns of a file that is small enough to read while somebody types."""
+    from fmagic.data import open_rows
+
+    try:
+        known = file.suffix in FILES and file.stat().st_size <= LARGEST_FILE
+        return list(open_rows(file).columns) if known else []
+    except (OSError, DataError):
+        return []
 
 
 def _tables(session: Session) -> list[str]:

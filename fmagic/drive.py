@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
-from fmagic.errors import FmagicError, OutOfMemoryError, empty_frames
+from fmagic.errors import FmagicError, Interrupted, OutOfMemoryError, empty_frames
 from fmagic.operations.events import Event, Point
 
 if TYPE_CHECKING:
@@ -153,7 +153,7 @@ def tidy(method: Method) -> Method:
     """Let a failed method hold nothing: IPython keeps the traceback, and frames keep tensors.
 
     An `FmagicError` is raised anew, with its cause alone; any other error keeps its stack. The
-    frames of what is kept are emptied.
+    frames of what is kept are emptied. A Stop that no operation took up becomes one line.
     """
 
     @wraps(method)
@@ -163,6 +163,9 @@ def tidy(method: Method) -> Method:
         except FmagicError as error:
             empty_frames(error)
             failure: FmagicError = error.with_traceback(None)
+        except KeyboardInterrupt as stop:
+            traceback.clear_frames(stop.__traceback__)
+            failure = Interrupted("Stopped before the work began. What was there is as it was.")
         except BaseException as error:
             traceback.clear_frames(error.__traceback__)
             raise

@@ -26,6 +26,7 @@ its stack.
 from __future__ import annotations
 
 import difflib
+import numbers
 import traceback
 from typing import TYPE_CHECKING, Any
 
@@ -119,6 +120,28 @@ class Interrupted(FmagicError):  # noqa: N818 - it reports a wish of the user, n
 
 class FmagicWarning(UserWarning):
     """Something was skipped or degraded, and the work went on."""
+
+
+def must_be_number(option: str, value: object, *, whole: bool = False) -> None:
+    """See that the value of an option is a number, as a magic's line makes it and Python may not.
+
+    Raises:
+        OptionError: it is something else.
+    """
+    kind = numbers.Integral if whole else numbers.Real
+    if isinstance(value, bool) or not isinstance(value, kind):
+        raise OptionError(f"{option} takes a {'whole ' * whole}number, not {value!r}.")
+
+
+def must_be_seed(value: object) -> None:
+    """See that a value can start a random stream.
+
+    Raises:
+        OptionError: it is no whole number, or one of more than 63 bits.
+    """
+    must_be_number("--seed", value, whole=True)
+    if not -(2**63) <= value < 2**63:  # type: ignore[operator]  # it is a number by now
+        raise OptionError(f"--seed takes whole numbers of at most 63 bits, not {value}.")
 
 
 def empty_frames(error: BaseException) -> None:

@@ -48,19 +48,22 @@ def fill(
     rows = open_rows(data, name=name)
     rows.must_lack(adds)
     used = [column for column in rows.columns if column in template.variables]
+    if not used:
+        raise TemplateError(template.uses_none(rows.columns, rows.name))
     kept = require(rows, used, cast("OnMissing", on_missing))
-    others = {key: variables[key] for key in template.variables if key in variables}
+    known = {key: value for key, value in variables.items() if key not in rows.columns}
+    others = {key: known[key] for key in template.variables if key in known}
     prompts: list[tuple[Turn, ...] | None] = []
     for number in range(len(rows)):
         if number not in kept:
             prompts.append(None)
             continue
         try:
-            prompts.append(template.render({**others, **rows[number]}))
+            prompts.append(template.render({**rows[number], **others}))
         except TemplateError:
             # Once more with all that the user has: the message then finds the names that are near.
             try:
-                template.render({**variables, **rows[number]})
+                template.render({**rows[number], **known})
             except TemplateError as error:
                 raise TemplateError(f"Row {number + 1:,} of {rows.name}: {error}") from None
             raise

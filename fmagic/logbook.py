@@ -60,7 +60,7 @@ class Logbook(Running):
         """
         records, cells = self._records_and_cells(notebook)
         query = Query(kind, model, status, tags, since, text, sort, reverse)
-        return Runs(select(records, query), stale(records, cells), sort)
+        return Runs(select(records, query), stale(records, cells), sort, len(records))
 
     def show_run(self, run: str) -> View:
         """Return one run whole, with what it builds on.

@@ -58,6 +58,9 @@ class Result:
     def _repr_mimebundle_(self, **_: Any) -> dict[str, Any]:
         return self.mimebundle()
 
+    def __str__(self) -> str:
+        return str(self.mimebundle()["text/plain"])
+
     def _ipython_display_(self) -> None:
         from IPython.core.getipython import get_ipython
         from IPython.display import display
@@ -97,10 +100,15 @@ class Answers(Result):
     """
 
     frame: Any
-    texts: list[str | None]
+    texts: list[str | None] = field(repr=False)
+    __iter__ = None  # over rows or columns? `.texts` and `.frame` say
 
     def __len__(self) -> int:
         return len(self.texts)
+
+    def __getitem__(self, column: str) -> Any:
+        """Return a column of the table, as `frame[column]` does."""
+        return self.frame[column]
 
     def _body(self) -> Block:
         return frame_block(self.frame, added=2)
@@ -287,6 +295,7 @@ class Runs(Sequence["RunRecord"]):
         records: in the order in which they are shown.
         stale: why runs are stale, by id.
         sort: the metric by which they were sorted.
+        among: number of runs from which these were chosen.
     """
 
     def __init__(
@@ -294,10 +303,12 @@ class Runs(Sequence["RunRecord"]):
         records: Sequence[RunRecord],
         stale: Mapping[str, Sequence[str]] | None = None,
         sort: str | None = None,
+        among: int = 0,
     ) -> None:
         self._records = list(records)
         self._stale = dict(stale or {})
         self._sort = sort
+        self._among = among
 
     def __len__(self) -> int:
         return len(self._records)
@@ -330,6 +341,9 @@ class Runs(Sequence["RunRecord"]):
     @cached_property
     def _table(self) -> Block:
         count = len(self._records)
+        if not count and self._among:
+            said = f"None of the {self._among:,} runs of this notebook matches. `%runs` lists them."
+            return Text(said, tone="muted")
         few = self._records[:PREVIEW_RUNS] if self._sort else self._records[-PREVIEW_RUNS:]
         caption = (
             f"The {'first' if self._sort else 'latest'} {len(few):,} of {count:,} runs. Words and "

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from fmagic.data import Rows
+    from fmagic.models.loaded import Loaded
     from fmagic.operations.evaluate import EvaluateResult
     from fmagic.operations.finetune import FinetuneResult
     from fmagic.operations.prompt import PromptResult
@@ -40,7 +41,7 @@ class Session(Logbook):
         template: str | Template,
         *,
         data: object = None,
-        model: str | None = None,
+        model: str | Loaded | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
@@ -121,7 +122,7 @@ class Session(Logbook):
         template: str | Template,
         *,
         data: object,
-        model: str | None = None,
+        model: str | Loaded | None = None,
         max_tokens: int | None = None,
         temperature: float | None = None,
         top_p: float | None = None,
@@ -183,7 +184,7 @@ class Session(Logbook):
         texts: object,
         *,
         column: str | None = None,
-        model: str | None = None,
+        model: str | Loaded | None = None,
         truncate: bool = False,
         data_name: str | None = None,
     ) -> Vectors:
@@ -236,7 +237,7 @@ class Session(Logbook):
         *,
         data: object,
         name: str,
-        base: str | None = None,
+        base: str | Loaded | None = None,
         method: str = "lora",
         held_out: object = None,
         held_out_name: str | None = None,
@@ -407,6 +408,11 @@ class Session(Logbook):
         """
         if isinstance(template, Template):
             return template
+        if not isinstance(template, str):
+            raise TemplateError(
+                f"A template is a text, not a {type(template).__name__}. Several prompts are a table: "
+                'prompt("{{ text }}", data=[{"text": "..."}, ...]).'
+            )
         return Template.parse(self.templates.get(template.strip(), template))
 
     def save_template(self, name: str, text: str) -> None:

@@ -17,6 +17,7 @@ from fmagic.errors import (
     did_you_mean,
 )
 from fmagic.fetching import Fetching
+from fmagic.shield import import_whole
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -30,6 +31,9 @@ if TYPE_CHECKING:
     from fmagic.models.spec import ModelSpec
     from fmagic.models.writer import Writer
     from fmagic.settings import Fmagic
+
+TO_LOAD = ("torch", "transformers.generation", "fmagic.models.loader", "fmagic.models.language")
+"""What is imported before a model is loaded; a second or more, the first time."""
 
 
 class Shelf:
@@ -95,6 +99,7 @@ class Shelf:
             ModelError: it cannot be found, loaded, trusted, or does not fit.
             OptionError: an option does not exist or does not go with this model or device.
         """
+        import_whole(*TO_LOAD)
         from fmagic.models.loader import load
         from fmagic.models.remote.loading import Access, connect
         from fmagic.models.spec import at_revision, parse_spec
@@ -216,10 +221,17 @@ class Shelf:
         """Return someone to watch a model being fetched; a shelf alone shows nobody."""
         return Unwatched()
 
-    def model(self, name: str | None = None) -> Loaded:
+    def model(self, name: str | Loaded | None = None) -> Loaded:
         """Return a loaded model: the current one, one by name, or one loaded now by its spec."""
+        from fmagic.models.loaded import Loaded
         from fmagic.models.spec import parse_spec
 
+        if isinstance(name, Loaded):
+            name = name.name
+        if not isinstance(name, str | None):
+            raise OptionError(
+                f"model takes the name of a model, or what load returned, not {name!r}."
+            )
         if name is None:
             if self.current is None:
                 raise ModelNotFoundError(
@@ -260,7 +272,7 @@ class Shelf:
         model.used = time.monotonic()
         return model
 
-    def writer(self, name: str | None, verb: str) -> Writer:
+    def writer(self, name: str | Loaded | None, verb: str) -> Writer:
         """Return a model that writes text, for the magic `verb`."""
         from fmagic.models.writer import Writer
 
@@ -272,7 +284,7 @@ class Shelf:
             )
         return model
 
-    def trainable_base(self, name: str | None, tuned: str) -> LanguageModel:
+    def trainable_base(self, name: str | Loaded | None, tuned: str) -> LanguageModel:
         """Return the model that a tuning to be called `tuned` starts from.
 
         The base of an adapter, never the adapter: tuning again must not stack one on another.
@@ -290,9 +302,9 @@ class Shelf:
                 f"{model.name} carries the adapter {model.adapter}, and adapters are not stacked. "
                 "Load its base with %model, and tune that."
             )
-        if name is not None and name != tuned:
+        if name is not None and model.name != tuned:
             raise OptionError(
-                f"{name} is a tuned model, and adapters are not stacked. "
+                f"{model.name} is a tuned model, and adapters are not stacked. "
                 f"Tune its base instead: --model {base}."
             )
         for other in self.by_name.values():
@@ -300,7 +312,7 @@ class Shelf:
                 return self._trainable(other.name)
         return self._trainable(base)
 
-    def _trainable(self, name: str | None) -> LanguageModel:
+    def _trainable(self, name: str | Loaded | None) -> LanguageModel:
         from fmagic.models.language import LanguageModel
 
         model = self.writer(name, "%%finetune")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import importlib
 import signal
+import sys
 import threading
 from typing import TYPE_CHECKING, Any, Self
 
@@ -39,3 +41,18 @@ class Shield:
 
     def _note(self, _number: int, _frame: FrameType | None) -> None:
         self.struck = True
+
+
+def import_whole(*names: str) -> None:
+    """Import modules; a Stop strikes when that is done.
+
+    Libraries register operators with torch while they are imported. Stopped in the middle of it,
+    they can neither be used nor imported again before the kernel is restarted.
+    """
+    if all(name in sys.modules for name in names):
+        return
+    with Shield() as shield:
+        for name in names:
+            importlib.import_module(name)
+    if shield.struck:
+        raise KeyboardInterrupt

@@ -17,13 +17,14 @@ from typing import TYPE_CHECKING, Any, Literal, cast
 from fmagic.errors import TemplateError, did_you_mean
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
     import jinja2
 
 Role = Literal["system", "user", "assistant"]
 
 _ROLE_LINE = re.compile(r"(system|user|assistant):[ \t]*")
+_INLINE_ROLE = re.compile(r"(?:system|user|assistant)\s*:\s*\S")
 _INLINE_ANSWER = re.compile(r"assistant:[ \t]*\S")
 # What editors and habits make of a role line; one space before it is how it is meant as text.
 _NEARLY_ROLE = re.compile(r"[ \t]*(system|user|assistant):[ \t]*", re.IGNORECASE)
@@ -154,6 +155,15 @@ class Template:
                 return f"line {number} {slip}"
         return ""
 
+    def uses_none(self, columns: Sequence[str], name: str) -> str:
+        """Say that a template uses no column of a table, and how it would."""
+        said = f"The template uses no column of {name}, so each row would be asked the same."
+        for column in columns:
+            if f"{{{column}}}" in self.source:
+                return f"{said} {{{column}}} is text: write {{{{ {column} }}}}."
+        listed = ", ".join(columns[:12])
+        return f"{said} {{{{ {columns[0]} }}}} inserts the value of a row; there is {listed}."
+
     def without_answer(self) -> Template:
         """Return the template without the assistant turn at its end, to prompt with it.
 
@@ -263,6 +273,12 @@ def _split(source: str) -> list[_Part]:
         first = next(i for i, line in enumerate(lines) if line.strip())
         if slip := _slip(lines[first]):
             raise TemplateError(f"Line {first + 1} {slip}.")
+        inline = [line for line in lines if _INLINE_ROLE.match(line)]
+        if lines[first] in inline and len(inline) > 1:
+            raise TemplateError(
+                f"Text follows `{inline[0].partition(':')[0]}:` in line {first + 1}: a role stands "
+                "alone on its line, with its text below. To have it as text, put one space before it."
+            )
         text_line = 2 if source.startswith("\n") else 1
         return [_Part("user", _trimmed(lines), 1, text_line)]
     for number, line in enumerate(lines[: places[0]], start=1):

@@ -15,6 +15,7 @@ from fmagic.completion import complete, register
 from fmagic.drive import Script
 from fmagic.models.precision import BYTES
 from fmagic.models.quant import methods
+from fmagic.results import Answers
 from fmagic.session import Session
 from fmagic.settings import Fmagic
 
@@ -84,6 +85,20 @@ def offered(session: Session, cell: str) -> list[str]:
 )  # fmt: skip
 def test_what_is_offered(session: Session, cell: str, some: list[str]) -> None:
     assert offered(session, cell) == some
+
+
+@pytest.mark.parametrize(
+    ("data", "column"),
+    [("lists", "name"), ("scored", "text"), ("scored.frame", "text"), ("'table.csv'", "city")],
+)
+def test_columns_are_known_of_every_kind_of_table(
+    session: Session, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, data: str, column: str
+) -> None:
+    (tmp_path / "table.csv").write_text("city,year\nBari,1990\n")
+    tables = {"lists": {"name": ["x"]}, "scored": Answers(session.log.session()[-1], FRAME, [])}
+    monkeypatch.setattr(session.front, "variables", lambda: tables)
+    cell = f"%%prompt --data {data}\n{{{{ {column[:2]}|"
+    assert offered(session, cell) == [f"{{{{ {column}"]
 
 
 def test_quantizations_and_number_types_are_those_that_there_are(session: Session) -> None:

@@ -461,6 +461,71 @@ def test_loading_under_a_taken_name_frees_the_first(
     assert session.model().is_loaded
 
 
+@pytest.mark.parametrize(
+    ("template", "said"),
+    [
+        ("Label: {text}", r"no column of data.*\{text\} is text: write \{\{ text \}\}"),
+        ("Say yes", r"no column of data.*\{\{ text \}\} inserts .* there is text, label"),
+    ],
+)
+def test_a_template_without_the_tables_columns(session: Session, template: str, said: str) -> None:
+    with pytest.raises(TemplateError, match=said):
+        session.prompt(template, data=ROWS)
+
+
+def test_a_mistyped_column_is_answered_with_the_columns(session: Session) -> None:
+    variables = {f"v{number}": number for number in range(30)}
+    with pytest.raises(TemplateError, match="Defined: text, label, v0"):
+        session.prompt("{{ text }} {{ qqq }}", data=ROWS, variables=variables)
+
+
+def test_expected_answers_that_no_choice_can_be(session: Session) -> None:
+    with pytest.raises(OptionError, match=r"No expected answer is among .*Expected are bad, good"):
+        session.evaluate(f"{LABEL}assistant:\n{{{{ label }}}}", data=ROWS, choices=["Good", "Bad"])
+
+
+def test_a_loaded_model_names_itself(session: Session) -> None:
+    handle: Any = session.model()
+    assert session.prompt("hello", model=handle, max_tokens=1).run.model is not None
+    with pytest.raises(OptionError, match="model takes the name"):
+        session.prompt("hello", model=3)  # type: ignore[arg-type]  # as users do
+    with pytest.raises(TemplateError, match="not a list"):
+        session.prompt(["hello"])  # type: ignore[arg-type]  # as users do
+
+
+def test_a_table_of_answers_prints_as_it_is_shown(session: Session) -> None:
+    answers: Any = session.prompt(LABEL, data=ROWS, max_tokens=1)
+    assert "I love it" in str(answers)
+    assert "RunRecord(" not in str(answers)
+    assert len(repr(answers)) < 500
+    assert list(answers["label"]) == ["good", "bad"]
+    with pytest.raises(TypeError, match="not iterable"):
+        iter(answers)
+    assert "None of the 1 runs" in repr(session.runs(text="kettle"))
+
+
+@pytest.mark.parametrize(
+    ("option", "value"),
+    [
+        *(("max_tokens", "5"), ("max_tokens", 2.5), ("temperature", "hot"), ("top_p", "x")),
+        *(("seed", 2**70), ("seed", "x"), ("max_tokens", True)),
+    ],
+)
+def test_options_of_another_type(session: Session, option: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=f"--{option.replace('_', '-')} takes .*numbers?"):
+        session.prompt("hello", **{option: value})
+
+
+@pytest.mark.parametrize(
+    ("option", "value"), [("epochs", "3"), ("rank", 8.5), ("batch_size", 2.5), ("lr", "1e-3")]
+)
+def test_options_of_tuning_of_another_type(session: Session, option: str, value: Any) -> None:
+    with pytest.raises(OptionError, match=r"takes a (whole )?number"):
+        session.finetune(
+            f"{LABEL}assistant:\n{{{{ label }}}}", data=ROWS, name="x", **{option: value}
+        )
+
+
 def test_options_out_of_range(session: Session) -> None:
     with pytest.raises(OptionError, match="--choices"):
         session.prompt("hello", choices=["one"])

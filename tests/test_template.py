@@ -59,10 +59,10 @@ def test_without_answer_drops_the_last_turn_and_its_names() -> None:
     ("source", "said"),
     [
         ("user:\n{{ x }}\nassistant: {{ y }}", r"text follows `assistant:` in line 3"),
-        ("user: {{ x }}\nassistant:{{ y }}\nassistant: z", "text follows `assistant:` in line 2"),
+        ("See {{ x }}\nassistant:{{ y }}\nassistant: z", "text follows `assistant:` in line 2"),
         ("user:\n    {{ x }}\n    assistant:\n    {{ y }}", r"line 3 \('assistant:'\) is indented"),
         ("user:\n{{ x }}\nAssistant:\n{{ y }}", r"line 3 \('Assistant:'\) has a capital letter"),
-        ("user: a\nsystem: b", "$"),
+        ("see user: a\nsystem: b", "$"),
         ("user:\na\nassistant:  \nb", "$"),
         ("user:\na\n assistant:\n assistant: indented\nmy assistant: b", "$"),
     ],
@@ -84,6 +84,15 @@ def test_a_line_that_is_nearly_the_answers_is_told(source: str, said: str) -> No
 def test_role_lines_that_an_editor_indented_are_no_text(source: str, said: str) -> None:
     with pytest.raises(TemplateError, match=said):
         Template.parse(source)
+
+
+def test_roles_with_their_text_on_one_line_are_told() -> None:
+    with pytest.raises(
+        TemplateError, match="Text follows `system:` in line 1: a role stands alone"
+    ):
+        Template.parse("system: You are kind.\nuser: hi")
+    for text in ("user: hi", " system: a\n user: b", "He said:\nuser: hi\nassistant: ho"):
+        assert [turn.role for turn in Template.parse(text).render({})] == ["user"]
 
 
 def test_a_role_line_as_text_stands_behind_a_space() -> None:

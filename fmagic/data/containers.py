@@ -217,12 +217,12 @@ def _of_datasets(data: Any, name: str) -> Container | None:
         splits = list(data)
         raise DataError(
             f"{name} holds the splits {', '.join(splits)}. Give one of them, for example "
-            f"{name}[{splits[0] if splits else 'train'!r}]."
+            f"`part = {name}[{splits[0] if splits else 'train'!r}]` and then part."
         )
     if isinstance(data, datasets.IterableDataset):
         raise DataError(
             f"{name} is a stream without a length. Give a part of it, for example "
-            f"list({name}.take(1000))."
+            f"`part = list({name}.take(1000))` and then part."
         )
     if isinstance(data, datasets.Dataset):
         plainly = data.with_format(None)

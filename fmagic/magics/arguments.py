@@ -76,6 +76,12 @@ class Arguments(argparse.ArgumentParser):
                 raise
         if unknown:
             word = unknown[0]
+            before = words[words.index(word) - 1] if word in words[1:] else ""
+            if before.endswith(","):
+                raise OptionError(
+                    f"{self.prog} has no argument {word}: a space ends a value. Leave out the space "
+                    f'after the comma, or put all of it in quotes: "{before} {word}".'
+                )
             known = [name for action in self._actions for name in action.option_strings]
             what = "option" if word.startswith("-") else "argument"
             raise OptionError(
@@ -102,7 +108,16 @@ class Arguments(argparse.ArgumentParser):
                 place += value.end() if value else 0
             elif action is None:
                 break
-        return self.read(line[:place]), line[place:].strip()
+        text = line[place:].strip()
+        late = re.search(r"\s(--?[A-Za-z][\w-]*)(?:[\s=]+\S+)?$", text)
+        if late and late[1] in self._option_string_actions:
+            last = late[0].strip()
+            raise OptionError(
+                f"{last} stands after the text, as a part of it. Options come first: "
+                f"`{self._line} {last} {text[: late.start()]}`. If it is text, write it in a cell "
+                f"of %{self._line}."
+            )
+        return self.read(line[:place]), text
 
     def _words(self, line: str) -> list[str]:
         # Like shlex.split, but a backslash is a character: Windows paths hold them.
@@ -116,8 +131,10 @@ class Arguments(argparse.ArgumentParser):
 
 
 def comma_separated(text: str) -> list[str]:
-    """Return the parts of `a,b,c` without surrounding space."""
-    return [part.strip() for part in text.split(",")]
+    """Return the parts of `a,b,c`, or of a list as Python writes it, without surrounding space."""
+    listed = re.fullmatch(r"\s*[\[(](.*?),?\s*[\])]\s*", text)
+    parts = [part.strip() for part in (listed[1] if listed else text).split(",")]
+    return [part.strip("\"'") for part in parts] if listed else parts
 
 
 def identifier(text: str) -> str:

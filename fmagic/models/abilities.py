@@ -6,10 +6,28 @@ import inspect
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fmagic.errors import UnsuitableModelError
 from fmagic.models.cache import is_sliding
 
 if TYPE_CHECKING:
     import torch
+
+
+LOOK_AHEAD = frozenset({"xlnet"})
+"""Types of models whose plain forward shows each token what comes after it."""
+
+
+def must_not_look_ahead(network: Any, name: str, purpose: str) -> None:
+    """See that a network can be asked how likely a text is.
+
+    Raises:
+        UnsuitableModelError: it would see the text that it is to foretell.
+    """
+    if network.config.model_type in LOOK_AHEAD:
+        raise UnsuitableModelError(
+            f"{name} is an {network.config.model_type} model, which sees the whole text at once: "
+            f"{purpose} would show it the answers. It can be prompted; take another model for this."
+        )
 
 
 def reads_more(network: Any) -> bool:

@@ -122,8 +122,10 @@ def _runs_code(content: dict[str, Any], *, name: str, trusted: bool) -> bool:
     if "auto_map" not in content:
         return False
     architectures = content.get("architectures") or ()
+    # Some classes are written otherwise there than in the model's own code: MPTForCausalLM.
+    classes = {name.lower() for name in dir(transformers)}
     native = content.get("model_type") in _names("CONFIG_MAPPING") and any(
-        hasattr(transformers, each) for each in architectures
+        str(each).lower() in classes for each in architectures
     )
     if native:
         return False

@@ -82,10 +82,12 @@ def embed(
     budget = batch_tokens or _budget(model, device)
     # A causal model would keep keys and values of all tokens, which nobody asks for again.
     options = {"use_cache": False} if _takes(body, "use_cache") else {}
+    # Without a mask (FNet) padding would be read as text: only texts of one length go together.
+    full = LEAST_FULL if _takes(body, "attention_mask") else 1.0
     order = sorted(range(len(ids)), key=lambda index: -len(ids[index]))
     start = 0
     while start < len(order):
-        places = _next_batch(order, start, ids, budget)
+        places = _next_batch(order, start, ids, budget, full)
         start += len(places)
         yield places, _forward(body, [ids[place] for place in places], mode, device, options)
 
@@ -106,7 +108,7 @@ def _takes(body: Any, option: str) -> bool:
 
 
 def _next_batch(
-    order: Sequence[int], start: int, ids: Sequence[Sequence[int]], budget: int
+    order: Sequence[int], start: int, ids: Sequence[Sequence[int]], budget: int, full: float
 ) -> list[int]:
     longest = len(ids[order[start]])
     most = max(1, budget // longest)
@@ -114,7 +116,7 @@ def _next_batch(
     places: list[int] = []
     for place in order[start : start + most]:
         filled += len(ids[place])
-        if filled < LEAST_FULL * longest * (len(places) + 1):
+        if filled < full * longest * (len(places) + 1):
             break
         places.append(place)
     return places

@@ -21,6 +21,7 @@ from transformers import (
     StoppingCriteriaList,
 )
 
+from fmagic.errors import UnsuitableModelError
 from fmagic.models.detokenize import Detokenizer
 from fmagic.models.measures import input_device
 from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
@@ -34,6 +35,20 @@ MOST_ROWS = 64
 def beams_of(network: Any) -> int:
     """Return how many beams a model's makers set for its answers; 1 is no search."""
     return int(getattr(network.generation_config, "num_beams", None) or 1)
+
+
+def decoder_start(network: Any) -> int:
+    """Return the token that begins the output of an encoder-decoder, as `generate` finds it.
+
+    Raises:
+        UnsuitableModelError: the model's files name none.
+    """
+    configs = (network.generation_config, network.config.get_text_config(decoder=True))
+    for name in ("decoder_start_token_id", "bos_token_id"):
+        for config in (*configs, network.config):
+            if (token := getattr(config, name, None)) is not None:
+                return int(token)
+    raise UnsuitableModelError("The model's files do not say which token begins its output.")
 
 
 class _Streamer:
@@ -107,6 +122,9 @@ class Generator:
         self._context_length = context_length
         self.batch_tokens = batch_tokens
         self._has_encoder = bool(network.config.is_encoder_decoder)
+        # LED reads far more than it can write.
+        written = getattr(network.config, "max_decoder_position_embeddings", None)
+        self._longest = min(context_length, written or context_length)
         self._device = input_device(network)
         self._beams = beams_of(network)
         self._tuned = tuned
@@ -198,13 +216,6 @@ class Generator:
             finish = "stop"
         yield 0, rest, Completion(text.text.strip(), len(prompt), taken, finish)
 
-    def decoder_start(self) -> int | None:
-        """Return the token that begins the output of an encoder-decoder."""
-        for config in (self._network.generation_config, self._network.config):
-            if (token := getattr(config, "decoder_start_token_id", None)) is not None:
-                return int(token)
-        return None
-
     def _generate(
         self,
         prompts: Sequence[Sequence[int]],
@@ -222,12 +233,12 @@ class Generator:
         # The lengths that they set are those of their task, and not of what was learned since.
         learned = {"min_length": 0, "no_repeat_ngram_size": 0} if self._tuned else {}
         config = GenerationConfig(
-            max_new_tokens=max(1, min(sampling.max_tokens, self._context_length - read)),
+            max_new_tokens=max(1, min(sampling.max_tokens, self._longest - read)),
             num_return_sequences=1,
             eos_token_id=sorted(self._end_tokens) or None,
             pad_token_id=self._tokenizer.pad_token_id,
             bos_token_id=self._tokenizer.bos_token_id,
-            decoder_start_token_id=self.decoder_start(),
+            decoder_start_token_id=decoder_start(self._network) if self._has_encoder else None,
             do_sample=False,
             **alone,
             **learned,

@@ -9,11 +9,13 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from fmagic.errors import ContextLengthError, UnsuitableModelError
+from fmagic.models.abilities import must_not_look_ahead
 from fmagic.models.cache import is_plain
 from fmagic.models.chat import Controls, Rendered, as_text, render
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.decoding import Decoder
 from fmagic.models.generating import Generator as Generating
+from fmagic.models.generating import decoder_start
 from fmagic.models.writer import Decision, Writer
 from fmagic.template import Turn
 
@@ -165,12 +167,18 @@ class LanguageModel(Writer):
         if self._graphs:
             self._graphs.forget()
 
-    def _text_ids(self, text: str, *, source: str = "") -> list[int]:
-        """Return the token ids of a text alone; none steers the model but those of its source."""
+    def _text_ids(self, text: str, *, source: str = "", written: bool = False) -> list[int]:
+        """Return the token ids of a text alone; none steers the model but those of its source.
+
+        Some translators split what is `written` in another way than what they read.
+        """
         split = {"split_special_tokens": True} if self._controls.stand_in(text, but=source) else {}
-        ids: list[int] = self.tokenizer(text, add_special_tokens=False, verbose=False, **split)[
-            "input_ids"
-        ]
+        ids: list[int] = self.tokenizer(
+            **{"text_target" if written else "text": text},
+            add_special_tokens=False,
+            verbose=False,
+            **split,
+        )["input_ids"]
         return ids
 
     def answer_tokens(self, rendered: Rendered, answer: str, *, source: str = "") -> list[int]:
@@ -183,7 +191,8 @@ class LanguageModel(Writer):
         """
         if self.kind == "seq2seq":
             start = self._forced_start
-            ids = [*([] if start is None else [start]), *self._text_ids(answer, source=source)]
+            ids = self._text_ids(answer, source=source, written=True)
+            ids = ids if start is None else [start, *ids]
         else:
             ids = self._after(rendered.text, rendered.answer_prefix + answer, source=source)
         return ids if self.end_of_turn is None else [*ids, self.end_of_turn]
@@ -245,6 +254,7 @@ class LanguageModel(Writer):
             `(index, log-probabilities)` with one figure a choice, in any order of prompts.
         """
         self._must_write()
+        must_not_look_ahead(self.network, self.name, "--choices")
         runner = self._runner
         runner.batch_tokens = self.batch_tokens
         if isinstance(runner, Generating):
@@ -252,7 +262,7 @@ class LanguageModel(Writer):
                 self.network,
                 prompts,
                 choices,
-                decoder_start=runner.decoder_start() if self.kind == "seq2seq" else None,
+                decoder_start=decoder_start(self.network) if self.kind == "seq2seq" else None,
                 batch_tokens=self.batch_tokens,
             )
         return choose_by_cache(runner, prompts, choices, batch_tokens=self.batch_tokens)

@@ -17,6 +17,7 @@ READ_IN_8_BITS = 512
 # knows no other, a pass is bounded by scores, for prompts of up to `LONG` tokens.
 SCORES, LONG, READ_EAGERLY = 1 << 27, 8192, 256
 NO_LIMIT = 10**9  # a tokenizer without a limit says 10**30
+POSITIONS = ("max_position_embeddings", "max_encoder_position_embeddings", "max_seq_len")
 UNBOUNDED = 32_768  # tokens; for models that could go on for ever, such as recurrent ones
 
 
@@ -81,8 +82,9 @@ def context_length(module: Any, tokenizer: Any, *, encoder: bool) -> int:
     """Return the most tokens that a model reads, and for a causal model writes, at once."""
     config = module.config.get_text_config(decoder=True)
     limits = []
-    positions = getattr(config, "max_position_embeddings", None)
-    if isinstance(positions, int) and positions > 0:
+    found = (getattr(config, name, None) for name in POSITIONS)
+    positions = next((each for each in found if isinstance(each, int) and each > 0), None)
+    if positions is not None:
         limits.append(positions - _unused_positions(module))
     said = getattr(tokenizer, "model_max_length", None)
     # For a causal model the tokenizer's figure is often left from a smaller ancestor.

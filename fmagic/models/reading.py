@@ -52,11 +52,15 @@ def load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:
                 "machine. If you have read and trust it, add --trust-remote-code."
             ) from None
         tokenizer, cause = None, error
-        reason = str(error).splitlines()[0] if str(error) else type(error).__name__
+        reason = str(error).strip().partition("\n")[0] or type(error).__name__
     else:
         reason = "it is empty"
     if tokenizer is None or len(tokenizer) == 0 or not tokenizer("a", verbose=False)["input_ids"]:
         files = sorted(each.name for each in folder.glob("*token*"))
+        if isinstance(cause, ImportError):
+            raise ModelError(
+                f"The tokenizer of {label} needs a package that is not installed: {reason[:200]}"
+            ) from cause
         what = f"is broken: {reason[:200]}" if files else "is missing"
         raise ModelError(
             f"The tokenizer of {label} {what}. Fetch the model again, or save its tokenizer "

@@ -10,7 +10,7 @@ import random
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
 
-from fmagic.errors import OptionError
+from fmagic.errors import OptionError, must_be_number, must_be_seed
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -43,6 +43,10 @@ class Sampling:
     seed: int = 0
 
     def __post_init__(self) -> None:
+        must_be_number("--max-tokens", self.max_tokens, whole=True)
+        must_be_number("--temperature", self.temperature)
+        must_be_number("--top-p", self.top_p)
+        must_be_seed(self.seed)
         if self.max_tokens < 1:
             raise OptionError(f"--max-tokens must be at least 1, not {self.max_tokens}.")
         if not 0 <= self.temperature < float("inf"):

@@ -71,7 +71,7 @@ class Shape:
             kv_heads=number("num_key_value_heads") or heads,
             head_size=number("head_dim") or (hidden // heads if heads else 0),
             vocabulary=number("vocab_size"),
-            context=number("max_position_embeddings", "n_positions"),
+            context=number("max_position_embeddings", "n_positions", "max_seq_len"),
             window=window,
             full_layers=full + (0 if window else windowed),
             window_layers=windowed if window else 0,

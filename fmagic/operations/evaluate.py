@@ -7,7 +7,7 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from fmagic.errors import TemplateError
+from fmagic.errors import OptionError, TemplateError
 from fmagic.operations.prompt import prompt
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from fmagic.template import Turn
 
 MOST_LABELS = 20  # with more different expected answers they are texts rather than labels
+SHOWN_LABELS = 6
 NORMAL_95 = 1.959964  # the normal distribution holds 95% between minus and plus this
 
 
@@ -103,6 +104,7 @@ def evaluate(
 
     Raises:
         TemplateError: a row does not end with an assistant turn.
+        OptionError: no expected answer is among the choices.
         ContextLengthError: a prompt is longer than the model reads, and `truncate` is false.
     """
     prompts: list[Sequence[Turn] | None] = []
@@ -115,6 +117,13 @@ def evaluate(
             )
         prompts.append(None if turns is None else turns[:-1])
         expected.append(None if turns is None else turns[-1].text.strip())
+    wanted = {label for label in expected if label is not None}
+    if choices and wanted and wanted.isdisjoint(choices):
+        raise OptionError(
+            f"No expected answer is among --choices ({', '.join(choices)}), so none could be right. "
+            f"Expected are {', '.join(sorted(wanted)[:SHOWN_LABELS])}: they must be the same to the "
+            "letter."
+        )
     prompted = yield from prompt(model, prompts, sampling, choices=choices, truncate=truncate)
     pairs = [
         None

@@ -14,7 +14,7 @@ from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingEr
 from fmagic.operations.events import Advanced, Event, Notice, Point, Started
 from fmagic.operations.training.options import FinetuneOptions
 from fmagic.operations.training.saving import saved_digest
-from fmagic.shield import Shield
+from fmagic.shield import Shield, import_whole
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping, Sequence
@@ -195,11 +195,14 @@ def finetune(
 
 
 def _check_method(model: LanguageModel, method: str) -> None:
+    from fmagic.models.abilities import must_not_look_ahead
+
     if model.adapter is not None:
         raise OptionError(
             f"{model.name} carries the adapter {model.adapter}, and adapters are not stacked. "
             "Load its base with %model, and tune that."
         )
+    must_not_look_ahead(model.network, model.name, "tuning")
     quantized = model.quant != "none"
     if method == "qlora" and not quantized:
         raise OptionError(
@@ -216,6 +219,8 @@ def _check_method(model: LanguageModel, method: str) -> None:
 def _make_tuner(model: LanguageModel, options: FinetuneOptions, rows: Sequence[Example]) -> Tuner:
     from fmagic.models.devices import free_memory
     from fmagic.models.fit import BYTES_TO_LEARN
+
+    import_whole("peft")
     from fmagic.operations.training.tuner import Tuner
 
     model.trim()

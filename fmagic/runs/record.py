@@ -171,6 +171,12 @@ class RunRecord(_Part):
     environment: EnvironmentInfo | None = None
     error: ErrorInfo | None = None
 
+    def __repr__(self) -> str:
+        return f"RunRecord({self.short_id}, {self.kind}, {self.status})"
+
+    def __str__(self) -> str:
+        return repr(self)
+
     @property
     def short_id(self) -> str:
         """The last eight characters of the id: the first ones are alike in runs of one day."""

@@ -25,11 +25,22 @@ def test_quotes_backslashes_and_repeats(arguments: Arguments) -> None:
 
 
 @pytest.mark.parametrize(
+    "written",
+    ['["yes","no"]', "['yes','no']", "[yes,no]", '("yes","no")', '"[yes, no,]"', "yes,no"],
+)
+def test_choices_may_be_written_as_python_does(arguments: Arguments, written: str) -> None:
+    values = arguments.read(f"--choices {written}")
+    assert not isinstance(values, str)
+    assert values.choices == ["yes", "no"]
+
+
+@pytest.mark.parametrize(
     ("line", "words"),
     [
         ("--temprature 1", ["--temprature", "'--temperature'"]),
         ("--max 3", ["--max"]),
         ("stray", ["stray"]),
+        ("--choices yes, no", ["no", '"yes, no"']),
         ("--seed x", ["--seed"]),
         ("--seed", ["--seed"]),
         ('--data "open', ["quotation"]),
@@ -89,6 +100,20 @@ def test_free_text_is_taken_as_it_stands(
     assert not isinstance(values, str)
     assert found == text
     assert values.max_tokens == tokens
+
+
+@pytest.mark.parametrize(
+    ("line", "option"),
+    [
+        ("hello -o answer", "-o answer"),
+        ("Say yes --max-tokens 2", "--max-tokens 2"),
+        ("hello --truncate", "--truncate"),
+        ("hello --seed=3", "--seed=3"),
+    ],
+)
+def test_options_after_free_text_are_told(arguments: Arguments, line: str, option: str) -> None:
+    with pytest.raises(OptionError, match=rf"{option} stands after the text"):
+        arguments.read_text(line)
 
 
 def test_free_text_after_an_unknown_option_is_refused(arguments: Arguments) -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import importlib
 import sys
 from typing import TYPE_CHECKING, Any
 
 from fmagic.models.quiet import quiet
+from fmagic.shield import import_whole
 
 if TYPE_CHECKING:
     from fmagic.models.devices import Device
@@ -41,7 +41,8 @@ def import_quietly() -> Any:
     sys.modules[KERNELS] = None  # type: ignore[assignment]  # how Python marks "not importable"
     try:
         with quiet():
-            return importlib.import_module("bitsandbytes")
+            import_whole("bitsandbytes")
+        return sys.modules["bitsandbytes"]
     finally:
         del sys.modules[KERNELS]
         if hidden is not None:

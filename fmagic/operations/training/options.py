@@ -7,7 +7,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from fmagic.errors import OptionError, did_you_mean
+from fmagic.errors import OptionError, did_you_mean, must_be_number, must_be_seed
 
 Method = Literal["lora", "qlora", "full"]
 
@@ -51,6 +51,14 @@ class FinetuneOptions:
                 f"There is no method {self.method!r}.{did_you_mean(self.method, get_args(Method))} "
                 f"It is {', '.join(get_args(Method))}."
             )
+        must_be_number("--epochs", self.epochs)
+        must_be_number("--rank", self.rank, whole=True)
+        must_be_number("--batch-size", self.batch_size, whole=True)
+        must_be_number("dropout", self.dropout)
+        must_be_seed(self.seed)
+        for name, value in (("--lr", self.lr), ("alpha", self.alpha)):
+            if value is not None:
+                must_be_number(name, value)
         if not 0 < self.epochs < math.inf:
             raise OptionError(f"--epochs must be above 0, not {self.epochs}.")
         if self.lr is not None and not 0 < self.lr < math.inf:

@@ -9,6 +9,8 @@ import uuid
 from importlib.metadata import version
 from typing import TYPE_CHECKING, Any
 
+from safetensors import SafetensorError
+
 from fmagic.errors import OptionError, TrainingError
 from fmagic.models.cards import tuned_card
 from fmagic.models.hub import CARD
@@ -87,9 +89,10 @@ def save(
         note = folder / f".{TUNED_FILE}"
         note.write_text(json.dumps(made, indent=2, ensure_ascii=False), encoding="utf-8")
         note.replace(folder / TUNED_FILE)
-    except OSError as error:
+    except (OSError, SafetensorError) as error:
+        reason = getattr(error, "strerror", None) or error
         raise TrainingError(
-            f"The tuned model could not be saved in {folder.parent}: {error.strerror or error}."
+            f"The tuned model could not be saved in {folder.parent}: {reason}."
         ) from None
     finally:
         shutil.rmtree(draft, ignore_errors=True)

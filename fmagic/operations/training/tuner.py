@@ -11,6 +11,7 @@ import torch
 
 from fmagic.errors import TrainingError
 from fmagic.models.devices import free_memory
+from fmagic.models.generating import decoder_start
 from fmagic.models.memory import is_shortage
 from fmagic.operations.events import Advanced
 from fmagic.operations.training.copying import whole_copy, with_adapter
@@ -74,7 +75,7 @@ class Tuner:
         self.forward = Forward(
             self.network,
             padding=model.tokenizer.pad_token_id or 0,
-            decoder_start=_decoder_start(self.network) if model.kind == "seq2seq" else None,
+            decoder_start=decoder_start(self.network) if model.kind == "seq2seq" else None,
             autocast=half if self._device.type in ("cpu", "cuda") else None,
         )
         self._best: dict[str, torch.Tensor] | None = None
@@ -272,11 +273,3 @@ def _compute_twice(network: Any) -> None:
 
 def _may_fuse(device: torch.device) -> bool:
     return device.type in ("cpu", "cuda")
-
-
-def _decoder_start(network: Any) -> int:
-    """Return the token that begins the output of an encoder-decoder."""
-    for config in (network.generation_config, network.config):
-        if (token := getattr(config, "decoder_start_token_id", None)) is not None:
-            return int(token)
-    raise TrainingError("The model's files do not say which token begins its output.")
