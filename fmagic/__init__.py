@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic import models as _models
 from fmagic import runs as _runs
+from fmagic.errors import FmagicError
 
 if TYPE_CHECKING:
     from typing import cast
@@ -60,7 +61,7 @@ FUNCTIONS = (
     "tag_run",
     "unload",
 )
-__all__ = ["FUNCTIONS", "get_session", "load_ipython_extension", *FUNCTIONS]  # noqa: PLE0604 - FUNCTIONS holds strings
+__all__ = ["FUNCTIONS", "FmagicError", "get_session", "load_ipython_extension", *FUNCTIONS]  # noqa: PLE0604 - FUNCTIONS holds strings
 
 
 def get_session() -> Session:

@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from fmagic.errors import DataError
 from fmagic.magics import magics
 from fmagic.magics.runs import VERBS
-from fmagic.results import Result
 
 if TYPE_CHECKING:
     import argparse
@@ -216,6 +215,8 @@ def _names(head: str, session: Session) -> Iterator[str]:
 
 
 def _columns(data: object) -> list[str]:
+    from fmagic.results import Result
+
     if isinstance(data, Result):
         data = getattr(data, "frame", None)
     columns = getattr(data, "columns", None)

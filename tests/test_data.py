@@ -249,6 +249,19 @@ def test_files_hold_the_same_table(tmp_path: Path) -> None:
             assert isinstance(rows.attach(a=[1, 2, 3]), pd.DataFrame)
 
 
+def test_what_to_json_writes_is_a_table(tmp_path: Path) -> None:
+    frame = pd.DataFrame({"text": ["a", "b"], "n": [1, 2]})
+    frame.to_json(tmp_path / "t.json")
+    assert open_rows(tmp_path / "t.json").sha256 == open_rows(frame).sha256
+
+
+def test_a_folder_and_an_address_are_no_files(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="is a folder"):
+        open_rows(tmp_path)
+    with pytest.raises(DataError, match=r"address.*pandas.read_csv\('https://a.b/c.csv'\)"):
+        open_rows("https://a.b/c.csv")
+
+
 def test_only_an_empty_csv_cell_is_missing(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("label,n\nNone,1\nnull,2\n,3\n", encoding="utf-8")
     assert open_rows(tmp_path / "t.csv").column("label") == ["None", "null", None]
@@ -266,6 +279,8 @@ def test_only_an_empty_csv_cell_is_missing(tmp_path: Path) -> None:
         ("t.csv", b"id;text\n1;x\n", "sep=';'"),
         ("t.csv", b'a,b\n"' + b"x" * 140_000, "quote not closed"),
         ("t.jsonl", b'{"a": 1}\n{"a": \n', "line 2, is not JSON"),
+        ("t.json", b'{"a": 1}\n{"a": 2}\n', r"one object in each line ends in .jsonl"),
+        ("t.csv", "a,b\n1,2\n".encode("utf-16"), "encoding='utf-16'"),
         ("t.jsonl", b'{"a": 1}\n\n[1]\n', "line 3, holds list"),
         ("t.jsonl", b"\n", "is empty"),
         ("t.json", b"3", "holds int"),

@@ -21,6 +21,7 @@ _DECIMAL = r"-?\d[\d.]*(?:e[-+]\d+)?"
 
 
 LONGEST_CELL = 2**31 - 1
+UTF_16 = (b"\xff\xfe", b"\xfe\xff")
 """Characters; Python's own limit is that of a long article."""
 
 
@@ -30,6 +31,11 @@ def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
     Raises:
         DataError: there is no such file, it is of another kind, or it cannot be read.
     """
+    if "://" in str(path):
+        raise DataError(
+            f"{path} is an address, and --data reads files of this machine. Read it yourself, for "
+            f"example `df = pandas.read_csv({str(path)!r})`, and give the frame."
+        )
     file = Path(path).expanduser()
     reader = _READERS.get(file.suffix.lower())
     if reader is None and not file.exists() and not file.suffix:
@@ -37,6 +43,8 @@ def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
             f"There is no file {str(path)!r}.{_near(file)} A file ends in {', '.join(_READERS)}; a "
             "table in a variable is given itself, not by its name."
         )
+    if reader is None and file.is_dir():
+        raise DataError(f"{str(path)!r} is a folder. Give one file in it ({', '.join(_READERS)}).")
     if reader is None:
         raise DataError(
             f"{file.name} ends in {file.suffix or 'nothing'}, which is no table that fmagic reads "
@@ -48,9 +56,10 @@ def read_file(path: str | os.PathLike[str]) -> tuple[str, object]:
     try:
         return file.name, reader(file)
     except UnicodeDecodeError:
+        encoding = "utf-16" if file.read_bytes()[:2] in UTF_16 else "cp1252"
         raise DataError(
             f"{file.name} is not UTF-8. Read it with its own encoding, for example "
-            f"pandas.read_csv({file.name!r}, encoding='cp1252'), and give the frame."
+            f"pandas.read_csv({file.name!r}, encoding={encoding!r}), and give the frame."
         ) from None
     except OSError as error:
         raise DataError(f"{file.name} cannot be read: {error.strerror or error}.") from None
@@ -179,6 +188,10 @@ def _json(file: Path) -> object:
     content = _loads(file.read_text(encoding="utf-8-sig"), file.name)
     if not isinstance(content, (list, dict)):
         raise DataError(f"{file.name} holds {type(content).__name__}, not a list of objects.")
+    if isinstance(content, dict) and all(isinstance(each, dict) for each in content.values()):
+        import pandas as pd
+
+        return pd.DataFrame(content)  # what `DataFrame.to_json()` writes: columns of rows by index
     return content
 
 
@@ -188,6 +201,7 @@ def _loads(text: str, place: str) -> Any:
     except json.JSONDecodeError as error:
         raise DataError(
             f"{place} is not JSON: {error.msg} at line {error.lineno}, column {error.colno}."
+            + (" A file with one object in each line ends in .jsonl." * (error.msg == "Extra data"))
         ) from None
 
 

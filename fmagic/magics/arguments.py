@@ -212,6 +212,8 @@ def find_data(name: str, variables: Mapping[str, object]) -> object:
                 f"{name} is None and no table. A method with inplace=True returns None, for example."
             )
         return found
+    if "://" in name:
+        return name
     if path.suffix or path.exists():
         return path
     raise DataError(
