@@ -209,9 +209,9 @@ class TrainConfig:
         ),
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
-    none. Copying comes first, since all else that quotes its prompt rests on it. The last five
-    entries are those of the shipped weights, which went on from steps 4,440, 10,600, 14,000 and
-    16,620, and were given more spam and sentiment from 18,360 on."""
+    none. Copying comes first, since all else that quotes its prompt rests on it. The last seven
+    entries are those of the shipped weights, which went on from steps 4,440, 10,600, 14,000, 16,620
+    and 19,800, and were given more spam and sentiment from 18,360 and again from 21,400 on."""
     pairs: int = 128
     pairs_every: int = 8
     pairs_from: int = 300
