@@ -165,7 +165,7 @@ def tidy(method: Method) -> Method:
             failure: FmagicError = error.with_traceback(None)
         except KeyboardInterrupt as stop:
             traceback.clear_frames(stop.__traceback__)
-            failure = Interrupted("Stopped before the work began. What was there is as it was.")
+            failure = Interrupted("Stopped. What was there before is as it was.")
         except BaseException as error:
             traceback.clear_frames(error.__traceback__)
             raise

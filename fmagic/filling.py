@@ -48,7 +48,7 @@ def fill(
     rows = open_rows(data, name=name)
     rows.must_lack(adds)
     used = [column for column in rows.columns if column in template.variables]
-    if not used:
+    if not used and template.variables <= variables.keys():
         raise TemplateError(template.uses_none(rows.columns, rows.name))
     kept = require(rows, used, cast("OnMissing", on_missing))
     known = {key: value for key, value in variables.items() if key not in rows.columns}
