@@ -11,6 +11,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fmagic.errors import Interrupted, OptionError, OutOfMemoryError, TrainingError
+from fmagic.models.quiet import quiet
 from fmagic.operations.events import Advanced, Event, Notice, Point, Started
 from fmagic.operations.training.options import FinetuneOptions
 from fmagic.operations.training.saving import saved_digest
@@ -220,7 +221,8 @@ def _make_tuner(model: LanguageModel, options: FinetuneOptions, rows: Sequence[E
     from fmagic.models.devices import free_memory
     from fmagic.models.fit import BYTES_TO_LEARN
 
-    import_whole("peft")
+    with quiet():
+        import_whole("peft")
     from fmagic.operations.training.tuner import Tuner
 
     model.trim()

@@ -6,6 +6,7 @@ import json
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from fmagic.data import UNNAMED
 from fmagic.runs.lineage import chain, children
 from fmagic.runs.record import RUN_MIME, ModelInfo, RunRecord, flat
 from fmagic.views import (
@@ -254,7 +255,7 @@ def _row(record: RunRecord, sort: str | None = None) -> list[object]:
         "" if model is None else " ".join(filter(None, (model.name, _precision(model)))),
         "" if record.seconds is None else f"{record.seconds:,.1f}",
         "" if name is None else f"{_words(name)} {figure(name, record.metrics[name])}",
-        "" if record.data is None else record.data.name,
+        "" if record.data is None or record.data.name == UNNAMED else record.data.name,
         " ".join([*(f"#{tag}" for tag in record.tags), record.note or ""]).strip(),
     ]
 
