@@ -99,12 +99,13 @@ class Shelf:
             ModelError: it cannot be found, loaded, trusted, or does not fit.
             OptionError: an option does not exist or does not go with this model or device.
         """
-        import_whole(*TO_LOAD)
         from fmagic.models.loader import load
         from fmagic.models.remote.loading import Access, connect
         from fmagic.models.spec import at_revision, parse_spec
 
         parsed = parse_spec(spec, models_dir=Path(self.settings.models_dir))
+        if parsed.kind != "remote":
+            import_whole(*TO_LOAD)
         if revision is not None:
             parsed = at_revision(parsed, revision)
         name = name or Path(parsed.name_there or parsed.name).name

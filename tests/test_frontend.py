@@ -272,6 +272,8 @@ def test_a_reply_goes_to_the_subshell_after_a_cell_has_changed_the_status(
     kernel: Kernel, comm: Comm
 ) -> None:
     """Of messages sent under a cell, ipykernel sends the answers to the main shell."""
+    kernel("%unload --all")
+    comm.message("status", lambda data: not data["model"])
     request = kernel.client.execute("import threading\n%model tiny\nthreading.Event().wait(60)")
     comm.message("status", lambda data: data["model"])
     comm.send("status?")

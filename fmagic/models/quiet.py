@@ -22,7 +22,7 @@ SILENT = logging.CRITICAL + 1
 CASTS = "MatMul8bitLt: inputs will be cast"
 CASTS_LOGGER = "bitsandbytes.autograd._functions"
 _lock = threading.Lock()
-_blocks: list[None] = []
+_blocks: list[object] = []
 _silence = contextlib.ExitStack()
 
 
@@ -33,15 +33,17 @@ def quiet() -> Iterator[None]:
     What is silenced belongs to the process, so blocks of several threads share one silence: it
     begins with the first and ends with the last.
     """
-    with _lock:
-        _blocks.append(None)
-        if len(_blocks) == 1:
-            _silence.enter_context(_silent())
+    block = object()
     try:
+        with _lock:
+            _blocks.append(block)
+            if len(_blocks) == 1:
+                _silence.enter_context(_silent())
         yield
     finally:
-        with _lock:
-            _blocks.pop()
+        with _lock:  # Stop may have struck before the block was noted
+            if block in _blocks:
+                _blocks.remove(block)
             if not _blocks:
                 _silence.close()
 
