@@ -56,6 +56,9 @@ class TrainConfig:
     """Weight of such a token; an answer of n tokens has n ** -0.5 for each."""
     first_weight: float = 1.6
     """Factor on the weight of an answer's first token, which says where in the prompt to copy from."""
+    opening_weight: float = 2.0
+    """Factor on the weights of the first answer, where more follow: after it, the answers before
+    help, and most prompts have one turn."""
     label_weight: float = 2.5
     """Factor on the weights of answers that are labels: each is two tokens long, and all that
     the model learns about the meaning of a text comes from them."""
@@ -207,13 +210,47 @@ class TrainConfig:
                 ("topic", 1.3),
             ),
         ),
+        (
+            21980,
+            (
+                ("arithmetic", 0.2),
+                ("copying", 0.8),
+                ("drills", 0.3),
+                ("extraction", 0.9),
+                ("fewshot", 0.25),
+                ("french", 0.15),
+                ("qa", 9.6),
+                ("relations", 0.4),
+                ("sentiment", 1.8),
+                ("spam", 1.2),
+                ("summary", 0.2),
+                ("topic", 1.0),
+            ),
+        ),
+        (
+            23480,
+            (
+                ("arithmetic", 0.2),
+                ("copying", 0.6),
+                ("drills", 0.3),
+                ("extraction", 1.2),
+                ("fewshot", 0.3),
+                ("french", 0.2),
+                ("qa", 7.4),
+                ("relations", 0.4),
+                ("sentiment", 2.4),
+                ("spam", 1.7),
+                ("summary", 0.2),
+                ("topic", 1.3),
+            ),
+        ),
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
-    none. Copying comes first, since all else that quotes its prompt rests on it. The last seven
-    entries are those of the shipped weights, which went on from steps 4,440, 10,600, 14,000, 16,620
-    and 19,800, and were given more spam and sentiment from 18,360 and again from 21,400 on."""
+    none. Copying comes first, since all else that quotes its prompt rests on it. The last nine
+    entries are those of the shipped weights, which went on from steps 4,440, 10,600, 14,000, 16,620,
+    19,800 and 21,980, and were given more of the labels from 18,360, 21,400 and 23,480 on."""
     pairs: int = 128
-    pairs_every: int = 8
+    pairs_every: int = 16
     pairs_from: int = 300
     pairs_weight: float = 1.0
     pairs_thinned: float = 0.15

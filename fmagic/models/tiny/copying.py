@@ -28,11 +28,11 @@ NAME = "copying"
 _REPEAT_BELOW, _BARE_BELOW = 0.3, 0.5
 """Bounds of the shares of repeats and of tables without words around; the rest have some."""
 _COUNTS = (2, 2, 3, 3, 4, 5, 6, 8)
-_LENGTHS = (1, 1, 1, 2, 3)
+_LENGTHS = (1, 1, 1, 2, 3, 6)
 _NAMED = re.compile(r"(\{key\}|\{value\})")
 DISGUISED = ("extraction", "qa")
 """Tasks whose answers are disguised: their answers are words of the prompt."""
-DISGUISE_SHARE, DISGUISE_EACH = 0.6, 0.7
+DISGUISE_SHARE, DISGUISE_EACH = 0.65, 0.75
 """Share of their conversations with disguised answers, and of the answers in these."""
 _JOINED = 0.4
 """Share of the disguising words that are made of two pieces, since rare words are: who knows only

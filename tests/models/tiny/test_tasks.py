@@ -72,7 +72,7 @@ def test_lists_are_split_without_overlap(name: str) -> None:
 def test_lists_for_training_alone_add_to_lists_and_hold_nothing_that_is_held_out(name: str) -> None:
     added = tomllib.loads((TRAINING / f"{name}.toml").read_text(encoding="utf-8"))
     corpus = Corpus.load(name)
-    assert added.keys() <= {"slots", "patterns", "instructions"}
+    assert added.keys() <= {"hard", "slots", "patterns", "instructions"}
     for slot, fillers in added.get("slots", {}).items():
         assert set(fillers).isdisjoint(corpus.fillers(slot, "heldout")), slot
     for group, patterns in {**added.get("patterns", {}), **added.get("instructions", {})}.items():
@@ -91,6 +91,26 @@ def test_in_training_an_answer_with_few_wordings_is_asked_for_as_often_as_anothe
     # The year stands first and is asked for half as often again: 2 of 5 draws are for the castle.
     assert 120 < asked["train"] < 200
     assert asked["heldout"] < 20
+
+
+def test_training_asks_more_often_for_what_is_hard() -> None:
+    fact = qa.Fact(
+        "pet", "Misty is a newt.", {}, (("Who?", "Misty"), ("What?", "newt")), frozenset(["newt"])
+    )
+    drawn = [qa.draw_questions(random.Random(i), "train", [fact], 1) for i in range(400)]
+    # 1.5 for the first half of a fact, 2 for a hard answer: 4 of 7 draws.
+    assert 190 < sum(answer == "newt" for [(_, answer)] in drawn) < 270
+
+
+def test_the_hard_kinds_and_answers_of_the_training_exist() -> None:
+    corpus = Corpus.load("qa")
+    assert {f"{kind}_s" for kind in corpus.listed("hard", "kinds")} <= {*corpus.groups()}
+    asked = " ".join(
+        pattern for group in corpus.groups() for pattern in corpus.patterns(group, "train")
+    )
+    slots = corpus.listed("hard", "slots")
+    assert slots
+    assert all(f"=> {{{slot}}}" in asked for slot in slots)
 
 
 def test_paraphrases_differ_and_are_split() -> None:

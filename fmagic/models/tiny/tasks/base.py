@@ -122,6 +122,7 @@ class Corpus:
         training: Mapping[str, Mapping[str, Sequence[str]]] | None = None,
     ) -> None:
         more = training or {}
+        self._training = more
         held = data.get("held", {})
         self._open = frozenset(held.get("open", ()))
         self._strange = frozenset(held.get("strange", ()))
@@ -173,6 +174,10 @@ class Corpus:
     def slots(self) -> tuple[str, ...]:
         """Return the names of all slots."""
         return tuple(self._slots["train"])
+
+    def listed(self, section: str, name: str) -> frozenset[str]:
+        """Return a list of the training's own file, empty where there is none."""
+        return frozenset(self._training.get(section, {}).get(name, ()))
 
     def fillers(self, slot: str, split: Split) -> tuple[str, ...]:
         """Return the listed fillers of a slot in a split."""

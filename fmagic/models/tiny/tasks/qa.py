@@ -30,6 +30,10 @@ _BLURRED = 0.25
 wordings by heart, and no word but theirs, is lost in a new one."""
 _EARLY = 1.5
 """How much more often an answer in the first half of a fact is asked for in training."""
+_MISSED = 2.0
+"""How much more often training draws the facts and answers that the corpus calls hard."""
+_TURNS: Mapping[Split, tuple[int, int]] = {"train": (2, 5), "heldout": (3, 10)}
+"""Fewest and most questions of a conversation that has several."""
 _SUBJECT = "person"
 _SLOT = re.compile(r"\{([a-z_]+(?:#\d+)?)\}")
 _PLAIN = re.compile(r"[A-Za-z]+")
@@ -43,6 +47,8 @@ class Fact:
     text: str
     bound: dict[str, str]
     questions: tuple[tuple[str, str], ...]
+    hard: frozenset[str] = frozenset()
+    """The answers that are missed most often."""
 
     def answers(self) -> tuple[str, ...]:
         """Return the different answers, in the order of the questions."""
@@ -52,9 +58,11 @@ class Fact:
         """Return the questions with this answer."""
         return tuple(pair for pair in self.questions if pair[1] == answer)
 
-    def early(self, answer: str) -> bool:
-        """Whether an answer stands in the first half of the fact."""
-        return 2 * self.text.index(answer) < len(self.text)
+    def weight(self, answer: str) -> float:
+        """Say how often training asks for an answer, beside one that is easy to find."""
+        # Harder to learn: the answer stands before its key.
+        early = 2 * self.text.index(answer) < len(self.text)
+        return (_EARLY if early else 1.0) * (_MISSED if answer in self.hard else 1.0)
 
 
 def draw_questions(
@@ -62,16 +70,14 @@ def draw_questions(
 ) -> list[tuple[str, str]]:
     """Draw up to `count` different questions with their answers.
 
-    In training an answer is asked for as often as another, however many wordings ask for it.
+    In training, how often an answer is asked for does not hang on the number of its wordings.
     """
     if split == "heldout":
         choices = [pair for fact in facts for pair in fact.questions]
         rng.shuffle(choices)
         return list(dict(choices[:count]).items())
     answers = [(fact, answer) for fact in facts for answer in fact.answers()]
-    # Harder to learn, and so asked more often: the answer stands before its key.
-    often = [_EARLY if fact.early(answer) else 1.0 for fact, answer in answers]
-    drawn = rng.choices(answers, often, k=count)
+    drawn = rng.choices(answers, [fact.weight(answer) for fact, answer in answers], k=count)
     return list(dict(rng.choice(fact.asking(answer)) for fact, answer in drawn).items())
 
 
@@ -84,6 +90,9 @@ class QuestionAnswering:
         self._corpus = Corpus.load("qa")
         groups = self._corpus.groups()
         self._kinds = tuple(group[:-2] for group in groups if group.endswith("_s"))
+        hard = self._corpus.listed("hard", "kinds")
+        self._often = [_MISSED if kind in hard else 1.0 for kind in self._kinds]
+        self._hard = self._corpus.listed("hard", "slots")
         said = (word for kind in self._kinds for word in self._words(kind))
         self._vocabulary = tuple(sorted({word.lower() for word in said}))
 
@@ -99,7 +108,7 @@ class QuestionAnswering:
         if chance(rng, 0.06):
             return self._maybe_unknown(rng, split, facts, text)
         several = chance(rng, 0.8)
-        count = rng.randint(3, 10) if several else 1
+        count = rng.randint(*_TURNS[split]) if several else 1
         asked = draw_questions(rng, split, facts, count)
         return self._converse(rng, split, text, asked)
 
@@ -143,13 +152,19 @@ class QuestionAnswering:
         subject: dict[str, str] = {}
         if chance(rng, _ABOUT_ONE[split]):
             subject = {_SUBJECT: self._corpus.filler(rng, _SUBJECT, split)}
-        alike = rng.choice(self._kinds) if chance(rng, _ALIKE[split]) else None
+        alike = self._kind(rng, split) if chance(rng, _ALIKE[split]) else None
         facts: list[Fact] = []
         while len(facts) < count:
             used = {fact.kind for fact in facts if subject}
             wanted = alike if alike and chance(rng, _EACH_ALIKE[split]) and not subject else None
             facts.append(self._fact(rng, split, used, subject, facts, wanted=wanted))
         return facts
+
+    def _kind(self, rng: random.Random, split: Split) -> str:
+        """Draw a kind of fact; in training the hard ones come more often."""
+        if split == "heldout":
+            return rng.choice(self._kinds)
+        return rng.choices(self._kinds, self._often)[0]
 
     def _fact(
         self,
@@ -166,7 +181,7 @@ class QuestionAnswering:
         values_taken = {v.lower() for fact in others for v in fact.bound.values()}
         values_taken -= {v.lower() for v in subject.values()}
         while True:
-            kind, wanted = wanted or rng.choice(self._kinds), None
+            kind, wanted = wanted or self._kind(rng, split), None
             pattern = self._statement(rng, split, kind)
             given = subject if f"{{{_SUBJECT}}}" in pattern else {}
             said, bound = values.bind(self._corpus, rng, pattern, split, given)
@@ -180,7 +195,8 @@ class QuestionAnswering:
                 continue
             said = said[0].upper() + said[1:]
             if questions := self._questions(rng, split, kind, said, bound):
-                return Fact(kind, said, bound, questions)
+                hard = frozenset(bound[slot] for slot in self._hard & bound.keys())
+                return Fact(kind, said, bound, questions, hard)
 
     def _statement(self, rng: random.Random, split: Split, kind: str) -> str:
         """Draw a wording of a fact, at times with a remark before or after it."""
