@@ -111,7 +111,16 @@ class Answers(Result):
         return self.frame[column]
 
     def _body(self) -> Block:
-        return frame_block(self.frame, added=2)
+        return frame_block(self.frame, added=2, first=self._first())
+
+    def _first(self) -> list[int] | None:
+        """Return the rows to show of a run that was ended early: those it came to.
+
+        Rows are answered in the order of their lengths, so they are seldom the table's first.
+        """
+        if self.run.status == "ok":
+            return None
+        return [place for place, text in enumerate(self.texts) if text is not None] or None
 
 
 @dataclass(slots=True, eq=False)
@@ -143,7 +152,7 @@ class Scores(Answers):
         if self.labels:
             rows = [(name, n, right, f"{right / n:.1%}") for name, n, right in self.labels]
             blocks.append(Table(["label", "rows", "correct", "share"], rows))
-        blocks.append(Fold("answers", frame_block(self.frame, added=3)))
+        blocks.append(Fold("answers", frame_block(self.frame, added=3, first=self._first())))
         return Stack(blocks)
 
 
@@ -205,19 +214,24 @@ class Tuned(Result):
         return Stack(blocks)
 
 
-def frame_block(frame: Any, *, added: int) -> Block:
-    """Show the beginning of a pandas or polars frame, and of many columns the first and the last.
+def frame_block(frame: Any, *, added: int, first: Sequence[int] | None = None) -> Block:
+    """Show some rows of a pandas or polars frame, and of many columns the first and the last.
 
     Args:
         frame: what to show.
         added: number of its last columns, which are new and always shown.
+        first: places of the rows to show, in place of those at the beginning.
     """
     columns = [str(name) for name in frame.columns]
     places = list(range(len(columns)))
     hidden = columns[PREVIEW_COLUMNS - added : -added] if len(places) > PREVIEW_COLUMNS else []
     if hidden:
         places = places[: PREVIEW_COLUMNS - added] + places[-added:]
-    head = frame.head(PREVIEW_ROWS)
+    if first is None:
+        head = frame.head(PREVIEW_ROWS)
+    else:
+        chosen = list(first[:PREVIEW_ROWS])
+        head = frame.iloc[chosen] if hasattr(frame, "iloc") else frame[chosen]
     if hasattr(head, "itertuples"):
         rows = [tuple(row) for row in head.itertuples(index=False, name=None)]
     else:
@@ -225,6 +239,7 @@ def frame_block(frame: Any, *, added: int) -> Block:
     table = Table(
         [columns[place] for place in places],
         [[_cell(row[place]) for place in places] for row in rows],
+        caption="" if first is None else "rows that were answered",
         total=len(frame),
     )
     if not hidden:

@@ -31,6 +31,7 @@ CARD_FIGURES = (
     *("steps", "epochs", "trainable_parameters", "loss"),
     *("held_out_loss_before", "held_out_loss_after"),
 )
+RISEN = 1.2  # a loss this many times the one at the start has risen, whatever rows the steps had
 STOPPED_EARLY = "Stopped before the first step: nothing was learned, and nothing is saved."
 
 __all__ = ["FinetuneOptions", "FinetuneResult", "finetune"]
@@ -270,10 +271,30 @@ def _learn(
                 if result.loss_after is None or loss < result.loss_after:
                     result.loss_after = loss
                     tuner.keep()
+        if warning := _no_gain(result):
+            yield Notice(warning)
     except KeyboardInterrupt:
         if not tuner.done:
             raise
         result.interrupted = True
+
+
+def _no_gain(result: FinetuneResult) -> str | None:
+    """Say that the tuning made the model no better, if the losses say so."""
+    advice = f"Try a lower --lr, which was {result.lr:g}, or more rows."
+    before, after = result.loss_before, result.loss_after
+    if before is not None and after is not None:
+        if after < before:
+            return None
+        return (
+            f"The held-out loss did not fall: {before:.3g} before, {after:.3g} after the best "
+            f"epoch. {advice}"
+        )
+    tenth = max(1, result.steps // 10)
+    first, last = (sum(part) / tenth for part in (result.losses[:tenth], result.losses[-tenth:]))
+    if last <= RISEN * first:
+        return None
+    return f"The loss rose while it learned, from {first:.3g} to {last:.3g}. {advice}"
 
 
 def _step(

@@ -22,7 +22,7 @@ from fmagic.models.language import LanguageModel
 from fmagic.models.loader import load
 from fmagic.models.sampling import Sampling
 from fmagic.operations.events import Advanced, Event, Notice, Point, Started
-from fmagic.operations.finetune import FinetuneOptions, FinetuneResult, finetune
+from fmagic.operations.finetune import FinetuneOptions, FinetuneResult, _no_gain, finetune
 from fmagic.operations.training.copying import share
 from fmagic.operations.training.examples import (
     Example,
@@ -526,6 +526,45 @@ def test_a_tuning_without_effect_is_an_error(model: LanguageModel, tmp_path: Pat
     options = FinetuneOptions(epochs=1, lr=1e-30)
     with pytest.raises(TrainingError, match="Raise --lr"):
         run(finetune(model, make_rows(), options=options, folder=tmp_path / "x" / "1"))
+
+
+@pytest.mark.parametrize(
+    ("losses", "before", "after", "said"),
+    [
+        ([2.0, 1.0, 3.0, 9.0], None, None, "The loss rose while it learned, from 2 to 9."),
+        ([2.0, 1.0, 3.0, 2.1], None, None, None),
+        (
+            [2.0, 0.1],
+            2.0,
+            2.5,
+            "The held-out loss did not fall: 2 before, 2.5 after the best epoch.",
+        ),
+        ([2.0, 9.0], 2.0, 1.5, None),
+    ],
+)
+def test_a_tuning_that_makes_nothing_better_is_known_by_its_losses(
+    tmp_path: Path, losses: list[float], before: float | None, after: float | None, said: str | None
+) -> None:
+    result = FinetuneResult(
+        *(tmp_path, "lora", 2, 8, 1e3), losses=losses, loss_before=before, loss_after=after
+    )
+    advice = " Try a lower --lr, which was 1000, or more rows."
+    assert _no_gain(result) == (said and said + advice)
+
+
+def test_what_does_not_carry_over_to_new_rows_is_a_notice(
+    model: LanguageModel, tmp_path: Path
+) -> None:
+    rows = [row for row in make_rows(80) if row[-1].text == "yes"]
+    opposite = [(question, Turn("assistant", "no")) for question, _ in rows[:8]]
+    options = dataclasses.replace(FAST, lr=0.05, epochs=1, batch_size=1)
+    for name, held_out, told in (("x", opposite, 1), ("y", rows[:8], 0)):
+        operation = finetune(
+            model, rows[8:], held_out=held_out, options=options, folder=tmp_path / name / "1"
+        )
+        _, events = run(operation)
+        notices = [e.text for e in events if isinstance(e, Notice)]
+        assert sum("held-out loss did not fall" in notice for notice in notices) == told
 
 
 def test_methods_go_with_bases(model: LanguageModel, tmp_path: Path) -> None:
