@@ -56,9 +56,6 @@ class TrainConfig:
     """Weight of such a token; an answer of n tokens has n ** -0.5 for each."""
     first_weight: float = 1.6
     """Factor on the weight of an answer's first token, which says where in the prompt to copy from."""
-    opening_weight: float = 2.0
-    """Factor on the weights of the first answer, where more follow: after it, the answers before
-    help, and most prompts have one turn."""
     label_weight: float = 2.5
     """Factor on the weights of answers that are labels: each is two tokens long, and all that
     the model learns about the meaning of a text comes from them."""

@@ -136,16 +136,15 @@ class BatchMaker:
             answer: list[float] = []
             shown = example.given
             factor = self.config.label_weight if example.labels else 1.0
-            opening = self.config.opening_weight if len(example.turns) - shown > 1 else 1.0
             for message in conversation:
                 piece = [*next(encoded).ids, self._end]
                 ids += [self._role[message["role"]], *piece]
                 learnt = message["role"] == "assistant" and shown <= 0
                 shown -= message["role"] == "assistant"
-                weights = [0.0] * len(piece)
-                if learnt:
-                    weights, opening = self._weights(len(piece), factor * opening), 1.0
-                answer += [0.0, *weights]
+                answer += [
+                    0.0,
+                    *(self._weights(len(piece), factor) if learnt else [0.0] * len(piece)),
+                ]
             yield _Row(ids, answer)
 
     def _copied(self, rng: random.Random) -> _Row:

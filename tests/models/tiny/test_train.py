@@ -10,10 +10,8 @@ import torch
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from fmagic.models.tiny.config import ModelShape, TrainConfig
-from fmagic.models.tiny.data import BatchMaker
 from fmagic.models.tiny.model import deepen, load_model
 from fmagic.models.tiny.optimizer import orthogonal, rate
-from fmagic.models.tiny.tasks.base import Example, Turn
 from fmagic.models.tiny.train import train
 
 SMALL = TrainConfig(
@@ -123,11 +121,3 @@ def test_the_rate_warms_up_stays_and_falls_to_zero() -> None:
     assert rate(config, 0.5, 50) == 1
     assert rate(config, 0.875, 80) == pytest.approx(0.5)
     assert rate(config, 1.0, 100) == 0
-
-
-def test_the_first_answer_of_several_weighs_more(trained: Path) -> None:
-    maker = BatchMaker(dataclasses.replace(SMALL, opening_weight=3.0), trained)
-    turn = Turn("Who?", "Misty")
-    one, two = maker._rows([Example("qa", None, (turn,)), Example("qa", None, (turn, turn))])
-    of_one = [weight for weight in one.answer if weight]
-    assert [weight for weight in two.answer if weight] == [*(3 * w for w in of_one), *of_one]

@@ -32,8 +32,8 @@ _EARLY = 1.5
 """How much more often an answer in the first half of a fact is asked for in training."""
 _MISSED = 2.0
 """How much more often training draws the facts and answers that the corpus calls hard."""
-_TURNS: Mapping[Split, tuple[int, int]] = {"train": (2, 5), "heldout": (3, 10)}
-"""Fewest and most questions of a conversation that has several."""
+_SEVERAL: Mapping[Split, float] = {"train": 0.9, "heldout": 0.8}
+"""Share of the conversations with several questions: three to ten of them."""
 _SUBJECT = "person"
 _SLOT = re.compile(r"\{([a-z_]+(?:#\d+)?)\}")
 _PLAIN = re.compile(r"[A-Za-z]+")
@@ -70,15 +70,17 @@ def draw_questions(
 ) -> list[tuple[str, str]]:
     """Draw up to `count` different questions with their answers.
 
-    In training, how often an answer is asked for does not hang on the number of its wordings.
+    In training, how often an answer is asked for does not hang on the number of its wordings, and
+    no answer is asked for twice: the second time it would only be repeated.
     """
     if split == "heldout":
         choices = [pair for fact in facts for pair in fact.questions]
         rng.shuffle(choices)
         return list(dict(choices[:count]).items())
     answers = [(fact, answer) for fact in facts for answer in fact.answers()]
-    drawn = rng.choices(answers, [fact.weight(answer) for fact, answer in answers], k=count)
-    return list(dict(rng.choice(fact.asking(answer)) for fact, answer in drawn).items())
+    # Weighted draws without replacement (Efraimidis and Spirakis, 2006).
+    answers.sort(key=lambda pair: rng.random() ** (1 / pair[0].weight(pair[1])), reverse=True)
+    return list(dict(rng.choice(fact.asking(answer)) for fact, answer in answers[:count]).items())
 
 
 class QuestionAnswering:
@@ -107,8 +109,8 @@ class QuestionAnswering:
         text = " ".join(fact.text for fact in facts)
         if chance(rng, 0.06):
             return self._maybe_unknown(rng, split, facts, text)
-        several = chance(rng, 0.8)
-        count = rng.randint(*_TURNS[split]) if several else 1
+        several = chance(rng, _SEVERAL[split])
+        count = rng.randint(3, 10) if several else 1
         asked = draw_questions(rng, split, facts, count)
         return self._converse(rng, split, text, asked)
 
