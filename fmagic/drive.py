@@ -8,7 +8,7 @@ from functools import wraps
 from typing import TYPE_CHECKING, Any, Protocol, TypeVar, cast
 
 from fmagic.errors import FmagicError, Interrupted, OutOfMemoryError, empty_frames
-from fmagic.operations.events import Event, Point
+from fmagic.operations.events import Event, Notice, Point
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Generator, Mapping
@@ -142,6 +142,8 @@ def drive(
             if isinstance(event, Point):
                 points.add(event)
                 active.add_point(event.series, event.step, event.value)
+            elif isinstance(event, Notice):
+                active.add_notice(event.text)
             watch.event(event)
         except KeyboardInterrupt as stop:
             throw, handed = stop, True

@@ -76,9 +76,9 @@ class LiveDisplay:
 
     def fail(self, record: RunRecord) -> None:
         """Show the record of a run that ended in an error."""
-        from fmagic.runs.card import bundle, card
+        from fmagic.runs.card import bundle, card, with_notices
 
-        self._show(bundle(record, card(record)))
+        self._show(bundle(record, with_notices(record, card(record))))
 
     def end(self, said: str) -> None:
         """Show one line in the place of the progress."""

@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, overload
 
-from fmagic.runs.card import bundle, card, table
+from fmagic.runs.card import bundle, card, table, with_notices
 from fmagic.views import Curve, Fold, KeyValue, Stack, Table, Text, number
 
 if TYPE_CHECKING:
@@ -27,6 +27,11 @@ if TYPE_CHECKING:
 PREVIEW_ROWS = 10
 PREVIEW_COLUMNS = 6
 PREVIEW_RUNS = 100
+# Which of several values a figure is; the curve above shows others.
+EXACTLY = {
+    "held_out_loss_after": "held out loss after (best epoch; its weights are saved)",
+    "loss": "loss (mean of the last tenth of the steps)",
+}
 
 
 @dataclass(slots=True, eq=False)
@@ -45,7 +50,7 @@ class Result:
 
     def block(self) -> Block:
         """Return the result over the card of its run."""
-        return Stack([self._body(), card(self.run)])
+        return with_notices(self.run, self._body(), card(self.run))
 
     def mimebundle(self) -> dict[str, Any]:
         """Return the display bundle: custom MIME, HTML and plain text."""
@@ -205,8 +210,14 @@ class Tuned(Result):
 
     def _body(self) -> Block:
         pairs: list[tuple[str, object]] = [("model", self.name), ("folder", self.folder)]
-        pairs += [(key.replace("_", " "), number(value)) for key, value in self.metrics.items()]
+        pairs += [
+            (EXACTLY.get(key, key.replace("_", " ")), number(value))
+            for key, value in self.metrics.items()
+        ]
         blocks: list[Block] = [KeyValue(pairs)]
+        if self.run.model is not None and self.run.status != "error":
+            back = f"{self.name} is the current model now; %model {self.run.model.name} goes back."
+            blocks.append(Text(back))
         if self.series:
             blocks.insert(0, Curve(self.series, x_label="step", y_label="loss"))
         if self.example:

@@ -256,7 +256,8 @@ class Session(Logbook):
             name: of the tuned model; it is saved, loaded and made current under it.
             base: model to start from, as `model` of `prompt`. Of an adapter, its base is taken.
             method: `lora`, `qlora` (on a quantized base) or `full`.
-            held_out: rows to measure the loss on, before, during and after.
+            held_out: rows to measure the loss on, before, during and after; the epoch that does
+                best on them is kept, so these are not the rows for the final score.
             held_out_name: what to call them in messages.
             truncate: cut prompts that are too long.
             on_missing: as for `prompt`.
@@ -284,9 +285,11 @@ class Session(Logbook):
         given = {"truncate": truncate, "method": method, **options}
         known = [each.name for each in fields(FinetuneOptions)]
         if unknown := next((each for each in given if each not in known), None):
+            other = {"model": "base", "eval": "held_out", "text": "template"}.get(unknown)
+            hint = f" It is called {other} here." if other else did_you_mean(unknown, known)
             raise OptionError(
-                f"finetune has no option {unknown!r}.{did_you_mean(unknown, known)} "
-                f"It has {', '.join(known)}."
+                f"finetune has no option {unknown!r}.{hint} It has base, held_out, name, "
+                f"{', '.join(known)}."
             )
         settings = FinetuneOptions(seed=self.settings.seed if seed is None else seed, **given)
         others = self._variables(variables)

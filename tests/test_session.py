@@ -565,3 +565,18 @@ def test_a_licence_goes_from_the_card_of_a_model_to_all_that_is_made_with_it(
 def test_a_misspelt_option_of_finetune_is_named(session: Session) -> None:
     with pytest.raises(OptionError, match=r"no option 'epoch'. Did you mean 'epochs'"):
         session.finetune(LABEL + "assistant:\nx", data=ROWS, name="x", epoch=1)
+    with pytest.raises(OptionError, match=r"no option 'model'. It is called base here."):
+        session.finetune(LABEL + "assistant:\nx", data=ROWS, name="x", model="tiny")
+
+
+def test_what_was_told_on_the_way_stays_with_the_run(session: Session) -> None:
+    tuned = session.finetune(
+        LABEL + "assistant:\n{{ label }}", data=ROWS, held_out=ROWS, name="mine", lr=0.05
+    )
+    (notice,) = [each for each in tuned.run.notices if "also learned from" in each]
+    bundle = tuned.mimebundle()
+    assert notice in bundle["application/vnd.fmagic.run.v1+json"]["notices"]
+    assert f"Note: {notice}" in bundle["text/plain"]
+    assert f"Note: {notice}" in bundle["text/html"]
+    assert f"Note: {notice}" in repr(session.show_run(tuned.run.id))
+    assert "mine is the current model now; %model " in bundle["text/plain"]

@@ -82,6 +82,11 @@ class Arguments(argparse.ArgumentParser):
                     f"{self.prog} has no argument {word}: a space ends a value. Leave out the space "
                     f'after the comma, or put all of it in quotes: "{before} {word}".'
                 )
+            if word.startswith("#"):
+                raise OptionError(
+                    f"{self.prog}: a comment cannot stand in the line of a magic. Put it on a line "
+                    "of its own, or leave it out."
+                )
             known = [name for action in self._actions for name in action.option_strings]
             what = "option" if word.startswith("-") else "argument"
             raise OptionError(

@@ -14,7 +14,7 @@ FREE_TEXT = False
 METHODS = ["lora", "qlora", "full"]
 
 EXAMPLE = """\
-%%finetune --data train --eval test --as reviews-lora
+%%finetune --data train --eval valid --as reviews-lora
 system:
 You label product reviews.
 user:
@@ -26,20 +26,35 @@ assistant:
 
 def arguments() -> Arguments:
     """Return the options of the magic."""
+    from fmagic.operations.training.options import FinetuneOptions
+
+    usual = FinetuneOptions()
     parser = Arguments(
         "%%finetune",
-        "Train on a template over a table; the result is a model with a name.",
+        "Train on a template over a table; the result is a model with a name, and current.",
         f"example:\n\n{EXAMPLE}",
     )
     add_template(parser, data_needed=True)
     add = parser.add_argument
     add("--as", dest="name", required=True, metavar="NAME", help="name of the tuned model")
-    add("--eval", metavar="NAME", help="rows to measure the loss on, as for --data")
-    add("--method", choices=METHODS, default="lora", help="qlora wants a quantized base")
-    add("--epochs", type=float, metavar="N", help="times that each row is seen")
-    add("--lr", type=float, metavar="RATE", help="highest learning rate")
-    add("--rank", type=int, metavar="N", help="of the LoRA matrices")
-    add("--batch-size", type=int, metavar="N", help="rows of one step")
+    add(
+        "--eval",
+        metavar="NAME",
+        help="held-out rows, as for --data: the epoch that does best on them is kept, so these are "
+        "not the rows for the final score",
+    )
+    add(
+        "--method",
+        choices=METHODS,
+        default="lora",
+        help="lora if not given; qlora wants a quantized base",
+    )
+    add("--epochs", type=float, metavar="N", help=f"times that each row is seen ({usual.epochs:g})")
+    add(
+        "--lr", type=float, metavar="RATE", help="highest learning rate (by the width of the model)"
+    )
+    add("--rank", type=int, metavar="N", help=f"of the LoRA matrices ({usual.rank})")
+    add("--batch-size", type=int, metavar="N", help=f"rows of one step ({usual.batch_size})")
     return parser
 
 

@@ -96,7 +96,8 @@ def parse_spec(text: str, *, models_dir: Path) -> ModelSpec:
     names = known_names(models_dir)
     raise ModelNotFoundError(
         f"There is no model {text!r}.{near_names(text, names)} A model is `tiny`, `org/name` of "
-        "the Hugging Face Hub, a folder (./folder), or a name that %%finetune made."
+        "the Hugging Face Hub, a folder (./folder), or a name that %%finetune made (they are in "
+        f"{models_dir})."
     )
 
 

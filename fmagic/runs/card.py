@@ -74,6 +74,12 @@ def bundle(record: RunRecord, block: Block) -> dict[str, Any]:
     return {RUN_MIME: record.dump(), **plain_bundle(block)}
 
 
+def with_notices(record: RunRecord, *blocks: Block) -> Block:
+    """Return blocks under what the user should know of the run."""
+    said = (Text(f"Note: {notice}", tone="muted") for notice in record.sealed().notices)
+    return Stack([*said, *blocks])
+
+
 def card(record: RunRecord) -> Block:
     """Return the compact card of a run; what was asked and where it ran is folded away."""
     record = record.sealed()
@@ -106,7 +112,17 @@ def table(
     """
     if not records:
         return Text("No runs yet. %%prompt makes one.", tone="muted")
-    columns = ["run", "started", "kind", "status", "model", "seconds", "figure", "data", "note"]
+    columns = [
+        "run",
+        "started (UTC)",
+        "kind",
+        "status",
+        "model",
+        "seconds",
+        "figure",
+        "data",
+        "note",
+    ]
     align: list[Literal["left", "right"]] = ["left"] * len(columns)
     align[columns.index("seconds")] = "right"
     rows = [_row(record, sort) for record in records]
@@ -131,6 +147,7 @@ def detail(record: RunRecord, others: Sequence[RunRecord] = (), stale: Sequence[
     blocks.append(KeyValue(_about(record, others, stale)))
     if record.error is not None:
         blocks.append(Text(f"{record.error.type}: {record.error.message}", tone="bad"))
+    blocks += [Text(f"Note: {notice}") for notice in record.notices]
     lineage = chain(record, others).lines()
     if len(lineage) > 1:
         blocks.append(Fold("builds on", Text("\n".join(lineage), mono=True), open=True))

@@ -16,7 +16,7 @@ _ORDINAL = re.compile(r"-?[1-9]\d{0,3}")
 
 
 def find(records: Sequence[RunRecord], name: str) -> RunRecord:
-    """Return a run by its id, by the beginning or the end of it, or by its place.
+    """Return a run by its id, by the beginning or the end of it or of its short form, or by its place.
 
     Args:
         records: the runs to look among, oldest first.
@@ -33,7 +33,7 @@ def find(records: Sequence[RunRecord], name: str) -> RunRecord:
     meant = [
         record
         for record in records
-        if wanted and (_bare(record.id).startswith(wanted) or _bare(record.id).endswith(wanted))
+        if wanted and _is_meant(_bare(record.id), record.short_id, wanted)
     ]
     if len(meant) == 1:
         return meant[0]
@@ -47,6 +47,10 @@ def find(records: Sequence[RunRecord], name: str) -> RunRecord:
     ids = [record.short_id for record in records]
     near = did_you_mean(wanted[-8:], ids) or f" The latest is {ids[-1]!r}."
     raise LogError(f"There is no run {name!r}.{near} %runs lists them.")
+
+
+def _is_meant(whole: str, short: str, wanted: str) -> bool:
+    return whole.startswith(wanted) or whole.endswith(wanted) or short.startswith(wanted)
 
 
 def _bare(name: str) -> str:

@@ -85,6 +85,7 @@ _KNOWN = frozenset(
         *(
             "metrics",
             "series",
+            "notices",
             "parents",
             "tags",
             "note",

@@ -38,6 +38,8 @@ if TYPE_CHECKING:
 
     Part = TypeVar("Part", bound=BaseModel)
 
+MOST_NOTICES = 20
+
 
 class ActiveRun:
     """A run that is going on.
@@ -77,6 +79,12 @@ class ActiveRun:
         if curve is None:
             curve = self._curves[series] = Curve()
         curve.add(float(step), float(value))
+
+    def add_notice(self, text: str) -> None:
+        """Add what the user should know of the run; the first `MOST_NOTICES` are kept, each once."""
+        notices = self.record.notices
+        if text not in notices and len(notices) < MOST_NOTICES:
+            notices.append(text)
 
     def finish(
         self,

@@ -143,6 +143,7 @@ class RunRecord(_Part):
         seconds: duration; `None` while the run lasts.
         params: every option, defaults included.
         series: curves, `{name: [(step, value), ...]}`.
+        notices: what the user should know of it that stopped nothing.
         parents: ids of the runs that this one builds on.
         edited: when tags or note were last changed; of two records the later edited one holds.
     """
@@ -163,6 +164,7 @@ class RunRecord(_Part):
     output: OutputInfo | None = None
     metrics: dict[str, int | float] = Field(default_factory=dict)
     series: Series = Field(default_factory=dict)
+    notices: list[str] = Field(default_factory=list)
     parents: list[str] = Field(default_factory=list)
     tags: list[str] = Field(default_factory=list)
     note: str | None = None

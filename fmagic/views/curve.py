@@ -17,12 +17,12 @@ if TYPE_CHECKING:
 Points = list[tuple[float, float]]
 
 WIDTH, HEIGHT = 520, 220
-LEFT, RIGHT, TOP, BOTTOM = 58, 14, 26, 38
+LEFT, RIGHT, TOP, BOTTOM = 68, 14, 28, 42
 # Middle tones again: an image inherits no colour from the page.
-INK = "#848484"
+INK = "#767676"
 PALETTE = ("#4285f4", "#e8710a", "#2e9e5b", "#c158dc", "#12a4af", "#e0483e")
 DASHES = ("", "6 3", "2 3")
-ROW = 16  # pixels from one row of the legend to the next
+ROW = 18  # pixels from one row of the legend to the next
 LONGEST_NAME = 28
 # A line has no more than two points a pixel column of its width.
 COLUMNS = 150
@@ -149,7 +149,7 @@ def _svg(series: Mapping[str, Points], curve: Curve) -> str:
     y_axis = _Axis.over([y for _, y in everything], height - BOTTOM, top, tight=False)
     head = (
         f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {WIDTH} {height}" '
-        f'width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="11" fill="{INK}">'
+        f'width="{WIDTH}" height="{height}" font-family="sans-serif" font-size="13" fill="{INK}">'
     )
     parts = [head]
     for tick in y_axis.ticks():
@@ -160,7 +160,7 @@ def _svg(series: Mapping[str, Points], curve: Curve) -> str:
             f'<text x="{LEFT - 6}" y="{at + 4:.1f}" text-anchor="end">{number(tick)}</text>'
         )
     parts.extend(
-        f'<text x="{x_axis.at(tick):.1f}" y="{height - BOTTOM + 15}" '
+        f'<text x="{x_axis.at(tick):.1f}" y="{height - BOTTOM + 17}" '
         f'text-anchor="middle">{escaped(curve.x_text(tick))}</text>'
         for tick in (map(float, range(len(names))) if names else x_axis.ticks())
     )
@@ -183,8 +183,8 @@ def _legend(names: Sequence[str]) -> tuple[list[str], int]:
     x, row = float(LEFT), 0
     for place, name in enumerate(names):
         shown = cell(name, LONGEST_NAME)
-        # Letters of this size are about six pixels wide.
-        width = 28 + 6 * len(shown)
+        # Letters of this size are about seven pixels wide.
+        width = 28 + 7 * len(shown)
         if x > LEFT and x + width > WIDTH:
             x, row = float(LEFT), row + 1
         colour, dashes = _stroke(place)

@@ -38,6 +38,7 @@ def test_choices_may_be_written_as_python_does(arguments: Arguments, written: st
     ("line", "words"),
     [
         ("--temprature 1", ["--temprature", "'--temperature'"]),
+        ("--seed 1  # as before", ["a comment cannot stand", "on a line of its own"]),
         ("--max 3", ["--max"]),
         ("stray", ["stray"]),
         ("--choices yes, no", ["no", '"yes, no"']),

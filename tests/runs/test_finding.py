@@ -19,6 +19,7 @@ def test_runs_are_found_by_any_end_of_their_id_and_by_their_place(log: RunLog) -
     assert find(records, second.id[-6:].upper()) == second
     assert find(records, third.id.replace("-", "")) == third
     assert find(records, third.id[:23]) == third
+    assert find(records, second.short_id[:6]) == second
     assert (find(records, "1"), find(records, "2"), find(records, "-1")) == (third, second, third)
 
 

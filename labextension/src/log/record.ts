@@ -86,6 +86,7 @@ export interface RunRecord {
   readonly output?: Output | null;
   readonly metrics?: Readonly<Record<string, number>>;
   readonly series?: Series;
+  readonly notices?: readonly string[];
   readonly parents?: readonly string[];
   readonly tags?: readonly string[];
   readonly note?: string | null;
@@ -237,6 +238,7 @@ const FIELDS: Readonly<Record<string, Check>> = {
   ),
   metrics: lacking(table(number)),
   series: lacking(table(list(point))),
+  notices: lacking(list(text)),
   parents: lacking(list(text)),
   tags: lacking(list(text)),
   note: may(text),

@@ -20,6 +20,7 @@ export function sections(
   link: RunLink = plainLink
 ): HTMLElement[] {
   return [
+    ...notices(record),
     ...failure(record),
     ...output(record),
     ...pairsOf('Figures', figures(record)),
@@ -67,6 +68,12 @@ export function verbatim(text: string): HTMLElement {
 
 function plainLink(id: string): Node {
   return h('code', { title: id }, shortId(id));
+}
+
+function notices(record: RunRecord): HTMLElement[] {
+  return record.notices?.length
+    ? [section('Notes', verbatim(record.notices.join('\n')))]
+    : [];
 }
 
 function failure(record: RunRecord): HTMLElement[] {
