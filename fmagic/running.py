@@ -128,18 +128,18 @@ class Running(Shelf):
                     status, output=done.summary(), error=None if stopped else said
                 )
                 result = wrap(done, record, points)
+                self.changed()
+                watch.finish(result)
         except BaseException as error:
             shortage = as_shortage(error, _place_of(model), ADVICE)
             stopped = isinstance(error, Interrupted | KeyboardInterrupt)
             with Shield():
                 told = active.finish("interrupted" if stopped else "error", error=shortage or error)
+                self.changed()
             watch.fail(told)
             if shortage is None:
                 raise
             raise shortage from None
-        finally:
-            self.changed()
-        watch.finish(result)
         if shield.struck and said is None:
             said = Interrupted("Stopped when all was done. It is kept in the result (-o NAME).")
         if said is not None:

@@ -10,6 +10,8 @@ from typing import TYPE_CHECKING
 
 from fmagic.drive import Unwatched, tidy
 from fmagic.errors import (
+    FmagicError,
+    Interrupted,
     ModelNotFoundError,
     OptionError,
     OutOfMemoryError,
@@ -144,10 +146,16 @@ class Shelf:
                     alone=self._reading(),
                 )
         except BaseException as error:
+            gone = ""
             if replaced is not None and not replaced.is_loaded:
                 self._forget(name)
-            if isinstance(error, OutOfMemoryError) and (more := self._offer(device)):
-                raise OutOfMemoryError(f"{error}\n{more}") from error.__cause__
+                gone = f"{name} was freed to make room; `%model {replaced.spec}` loads it again."
+            if isinstance(error, KeyboardInterrupt) and gone:
+                raise Interrupted(f"Stopped. {gone}") from None
+            more = self._offer(device) if isinstance(error, OutOfMemoryError) else ""
+            if isinstance(error, FmagicError) and (gone or more):
+                said = "\n".join(filter(None, (str(error), gone, more)))
+                raise type(error)(said) from error.__cause__
             raise
         return self._keep(name, model)
 
@@ -228,7 +236,7 @@ class Shelf:
         from fmagic.models.spec import parse_spec
 
         if isinstance(name, Loaded):
-            name = name.name
+            return self._held(name)
         if not isinstance(name, str | None):
             raise OptionError(
                 f"model takes the name of a model, or what load returned, not {name!r}."
@@ -258,6 +266,16 @@ class Shelf:
             if current in self.by_name:
                 self.current = current
             self.changed()
+
+    def _held(self, model: Loaded) -> Loaded:
+        """Return a model that `load` gave out, or the same if it was loaded anew since."""
+        held = self.by_name.get(model.name)
+        if held is None or (held.spec, held.adapter) != (model.spec, model.adapter):
+            raise ModelNotFoundError(
+                f"The {model.name} that was handed over is not loaded any more. Load {model.spec} "
+                "again, and hand over what that returns."
+            )
+        return self._used(held)
 
     def _name_beside(self, spec: ModelSpec) -> str:
         """Return what to call a model so that it takes no other's place."""

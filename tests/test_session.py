@@ -452,6 +452,37 @@ def test_the_name_of_a_spec_is_not_its_adapted_self(session: Session, tmp_path: 
     assert session.prompt("hello", max_tokens=1).run.model is not None
 
 
+def test_what_load_returned_is_that_very_model(session: Session, tmp_path: Path) -> None:
+    from tests.support.checkpoints import make_adapter
+
+    adapted = session.load("tiny", adapter=make_adapter(WEIGHTS, tmp_path / "lora"))
+    answer = session.prompt("hello", model=adapted, max_tokens=1)
+    assert answer.run.model is not None
+    assert answer.run.model.adapter == "lora"
+    again = session.load("tiny", name="tiny")
+    with pytest.raises(ModelNotFoundError, match="handed over is not loaded any more"):
+        session.prompt("hello", model=adapted)
+    session.load("tiny")
+    assert session.prompt("hello", model=again, max_tokens=1)
+
+
+def test_stop_says_that_the_model_before_is_gone(
+    session: Session, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from fmagic.models import loader
+
+    def stop(*_: object, **__: object) -> None:
+        raise KeyboardInterrupt
+
+    name = session.model().name
+    spec = session.model().spec
+    monkeypatch.setattr(loader, "load_module", stop)
+    with pytest.raises(Interrupted, match=f"Stopped. {name} was freed to make room; `%model"):
+        session.load(str(spec), name=name)
+    with pytest.raises(ModelNotFoundError):
+        session.model()
+
+
 def test_loading_under_a_taken_name_frees_the_first(
     session: Session, checkpoints: Checkpoints
 ) -> None:

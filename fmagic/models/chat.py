@@ -5,6 +5,8 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from datetime import date
+from functools import lru_cache
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import TemplateError
@@ -19,6 +21,10 @@ BETWEEN_TURNS = "\n\n"
 # how a model is asked not to think.
 _OPEN_THOUGHT = re.compile(r"<think>\s*\Z")
 NO_THOUGHT = "\n</think>\n\n"
+# Some templates write today's date, and the same cell would give another answer tomorrow. This is the
+# day that those of Llama 3 name where they know no other.
+DAY = date(2024, 7, 26)
+_TODAY = re.compile(r"strftime_now\(\s*([\"'])(?P<format>[^\"'{}]*)\1\s*\)")
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,8 +86,8 @@ def _by_template(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
             ) from None
     if _OPEN_THOUGHT.search(text):
         text += NO_THOUGHT
-    suffix = _suffix(tokenizer, messages, text)
-    return Rendered(text, special=True, answer_suffix=suffix, messages=tuple(messages))
+    prefix, suffix = _around(tokenizer, messages, text)
+    return Rendered(text, True, prefix, suffix, tuple(messages))
 
 
 def as_text(tokenizer: Any, rendered: Rendered) -> list[int]:
@@ -105,6 +111,7 @@ def as_text(tokenizer: Any, rendered: Rendered) -> list[int]:
             enable_thinking=False,
             return_dict=False,
             sanitize_control_tokens=True,
+            chat_template=_of_one_day(tokenizer),
         )
     except ValueError as error:
         raise TemplateError(
@@ -147,9 +154,24 @@ def _apply(tokenizer: Any, messages: list[dict[str, str]], *, ready: bool = True
     # A template that knows no `enable_thinking` ignores it. Answers are scored and tuned on as they
     # stand, so a model that can think first is asked not to.
     text: str = tokenizer.apply_chat_template(
-        messages, tokenize=False, add_generation_prompt=ready, enable_thinking=False
+        messages,
+        tokenize=False,
+        add_generation_prompt=ready,
+        enable_thinking=False,
+        chat_template=_of_one_day(tokenizer),
     )
     return text
+
+
+def _of_one_day(tokenizer: Any) -> str | None:
+    """Return the chat template with `DAY` for today, `None` if it does not ask for today."""
+    template = tokenizer.chat_template
+    return _with_day(template) if isinstance(template, str) and "strftime_now" in template else None
+
+
+@lru_cache(maxsize=8)
+def _with_day(template: str) -> str:
+    return _TODAY.sub(lambda asked: repr(DAY.strftime(asked["format"])), template)
 
 
 def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
@@ -160,11 +182,14 @@ def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"role": "user", "content": content}, *messages[2:]]
 
 
-def _suffix(tokenizer: Any, messages: list[dict[str, str]], before: str) -> str:
-    """Return what the template writes after an answer: its end-of-turn marks."""
+def _around(tokenizer: Any, messages: list[dict[str, str]], before: str) -> tuple[str, str]:
+    """Return what the template writes before an answer, a space at most, and after it."""
     probe = "ANSWER"
     try:
         whole = _apply(tokenizer, [*messages, {"role": "assistant", "content": probe}], ready=False)
-    except Exception:  # noqa: BLE001 - a template that takes no answer has no suffix
-        return ""
-    return whole[len(before) + len(probe) :] if whole.startswith(before + probe) else ""
+    except Exception:  # noqa: BLE001 - a template that takes no answer has nothing around it
+        return "", ""
+    prefix, found, suffix = whole.removeprefix(before).partition(probe)
+    if not whole.startswith(before) or not found or prefix.strip():
+        return "", ""
+    return prefix, suffix

@@ -7,24 +7,20 @@ whose makers set a beam search does that, unless it samples: its answers come wh
 
 from __future__ import annotations
 
+import contextlib
 import queue
 import threading
 from itertools import groupby
 from typing import TYPE_CHECKING, Any
 
 import torch
-from transformers import (
-    GenerationConfig,
-    LogitsProcessor,
-    LogitsProcessorList,
-    StoppingCriteria,
-    StoppingCriteriaList,
-)
+from transformers import GenerationConfig, LogitsProcessor, LogitsProcessorList
 
 from fmagic.errors import UnsuitableModelError
 from fmagic.models.detokenize import Detokenizer
 from fmagic.models.measures import input_device
 from fmagic.models.sampling import Completion, Finish, Sampling, pick, stream_of
+from fmagic.shield import Shield
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -69,17 +65,32 @@ class _Streamer:
         """`generate` calls this; the worker marks the end itself, also after an error."""
 
 
-class _Stop(StoppingCriteria):  # type: ignore[misc]  # transformers has no types
-    """Ends `generate` at its next token once the event is set."""
-
-    def __init__(self, event: threading.Event) -> None:
-        self._event = event
-
-    def __call__(self, input_ids: torch.Tensor, *_: Any, **__: Any) -> torch.Tensor:
-        return torch.full((input_ids.shape[0],), self._event.is_set(), device=input_ids.device)
+class _Stopped(Exception):  # noqa: N818 - no error
+    """Ends `generate` in the worker; nobody waits for its tokens any more."""
 
 
-class _Draw(LogitsProcessor):  # type: ignore[misc]  # as above
+@contextlib.contextmanager
+def _stops_between_layers(network: Any, event: threading.Event) -> Iterator[None]:
+    """End what the network computes at its next layer once the event is set.
+
+    `generate` itself would look after a token, and the first one may take a minute.
+    """
+
+    def look(*_: Any) -> None:
+        if event.is_set():
+            raise _Stopped
+
+    stacks = (each for each in network.modules() if isinstance(each, torch.nn.ModuleList))
+    layers = [network, *(layer for stack in stacks for layer in stack)]
+    hooks = [layer.register_forward_pre_hook(look) for layer in layers]
+    try:
+        yield
+    finally:
+        for hook in hooks:
+            hook.remove()
+
+
+class _Draw(LogitsProcessor):  # type: ignore[misc]  # transformers has no types
     """Leaves each row the one token that is drawn from the row's own random stream.
 
     The sampling of `generate` draws all rows from one stream, and from the 50 likeliest tokens.
@@ -185,7 +196,8 @@ class Generator:
 
         def work() -> None:
             try:
-                self._generate([prompt], sampling, [place], streamer=streamer, stopping=stopping)
+                with _stops_between_layers(self._network, stopping):
+                    self._generate([prompt], sampling, [place], streamer=streamer)
                 streamer.tokens.put(None)
             except BaseException as error:  # noqa: BLE001 - handed to the consumer, who raises it
                 streamer.tokens.put(error)
@@ -194,8 +206,11 @@ class Generator:
         text = Detokenizer(self._tokenizer, sampling.stop)
         taken = 0
         finish: Finish = "length"
-        worker.start()
         try:
+            with Shield() as shield:
+                worker.start()
+            if shield.struck:
+                raise KeyboardInterrupt
             while (token := streamer.tokens.get()) is not None:
                 if isinstance(token, BaseException):
                     raise token
@@ -210,7 +225,8 @@ class Generator:
                     break
         finally:
             stopping.set()
-            worker.join()
+            with Shield():  # what goes on computing would be in the next cell's way
+                worker.join()
         rest = text.close()
         if text.stopped:
             finish = "stop"
@@ -223,7 +239,6 @@ class Generator:
         places: Sequence[int],
         *,
         streamer: _Streamer | None = None,
-        stopping: threading.Event | None = None,
     ) -> list[list[int]]:
         """Return the new tokens of each prompt; all prompts have one length."""
         ids = torch.tensor([list(prompt) for prompt in prompts], device=self._device)
@@ -244,14 +259,12 @@ class Generator:
             **learned,
         )
         drawn = LogitsProcessorList([_Draw(sampling, places)] if sampling.temperature else [])
-        criteria = StoppingCriteriaList([_Stop(stopping)]) if stopping else None
         output = self._network.generate(
             input_ids=ids,
             attention_mask=torch.ones_like(ids),
             generation_config=config,
             logits_processor=drawn,
             streamer=streamer,
-            stopping_criteria=criteria,
         )
         # An encoder-decoder's output begins with the token that starts the decoder.
         first = 1 if self._has_encoder else read

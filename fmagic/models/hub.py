@@ -9,7 +9,7 @@ from __future__ import annotations
 import contextlib
 import re
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -72,11 +72,13 @@ class LocalModel:
         path: folder with config.json and the weights.
         root: folder of the whole model, with its card and its pooling.
         revision: commit of the hub, run id of a tuned model, `None` for a folder.
+        doubtful: whether small files may be lacking, and the hub could not be asked.
     """
 
     path: Path
     root: Path
     revision: str | None = None
+    doubtful: bool = False
 
 
 def resolve(
@@ -113,29 +115,16 @@ def resolve(
         UnsafeModelError: it has pickled weights only.
         UnsuitableModelError: it is no model for text, or one of another program.
     """
-    if spec.kind == "remote":
-        raise UnsuitableModelError(
-            f"{spec.name} is served at an address, and nothing of it comes to this machine."
-        )
-    if spec.kind == "tiny":
-        if not (TINY_FOLDER / "config.json").is_file():
-            raise ModelError(
-                "The files of `tiny` are missing from this installation of fmagic. "
-                "Install it again: pip install --force-reinstall --no-deps fmagic"
-            )
-        return LocalModel(TINY_FOLDER, TINY_FOLDER)
     if spec.kind != "hub":
-        assert spec.path is not None
-        return LocalModel(transformer_folder(spec.path), spec.path, spec.revision)
+        return _on_disk(spec)
     revision = checked_revision(revision or spec.revision)
     found = cached(spec.name, revision)
-    whole = found if found and _is_whole(found, allow_pickle=allow_pickle) else None
-    alone = offline or _offline_mode()
-    if whole and (alone or not _may_lack(whole, spec.name)):
+    whole, pickled = _whole(found, allow_pickle=allow_pickle)
+    if whole and not _may_lack(whole, spec.name):
         return whole
-    if alone:
-        raise missing(spec.name, revision, "the network is switched off")
     try:
+        if offline or _offline_mode():
+            raise missing(spec.name, revision, "the network is switched off")
         fetched = _fetch(
             spec.name,
             whole.revision if whole else revision,
@@ -148,11 +137,29 @@ def resolve(
             patience=GLANCE_SECONDS if whole else LOOK_UP_SECONDS,
         )
     except FmagicError as error:
-        if whole is None or isinstance(error, Interrupted):
+        if isinstance(error, Interrupted):
             raise
-        return whole  # as far as anybody can tell
+        if whole:
+            return replace(whole, doubtful=True)
+        raise (pickled or error) from None
     note_lacking(spec.name, fetched.root, SMALL_PARTS)
     return fetched
+
+
+def _on_disk(spec: ModelSpec) -> LocalModel:
+    if spec.kind == "remote":
+        raise UnsuitableModelError(
+            f"{spec.name} is served at an address, and nothing of it comes to this machine."
+        )
+    if spec.kind == "tiny":
+        if not (TINY_FOLDER / "config.json").is_file():
+            raise ModelError(
+                "The files of `tiny` are missing from this installation of fmagic. "
+                "Install it again: pip install --force-reinstall --no-deps fmagic"
+            )
+        return LocalModel(TINY_FOLDER, TINY_FOLDER)
+    assert spec.path is not None
+    return LocalModel(transformer_folder(spec.path), spec.path, spec.revision)
 
 
 def cached(name: str, revision: str | None = None) -> LocalModel | None:
@@ -224,16 +231,22 @@ def _weights(names: list[str], *, allow_pickle: bool) -> list[str]:
     return []
 
 
-def _is_whole(found: LocalModel, *, allow_pickle: bool) -> bool:
-    if not (found.path / "config.json").is_file():
-        return False
+def _whole(
+    found: LocalModel | None, *, allow_pickle: bool
+) -> tuple[LocalModel | None, UnsafeModelError | None]:
+    """Return a model in the cache if it is whole, and why not if only pickled weights are there.
+
+    They may have come long ago: the hub may have others by now.
+    """
+    if found is None or not (found.path / "config.json").is_file():
+        return None, None
     try:
         find_weights(found.path, allow_pickle=allow_pickle)
-    except UnsafeModelError:
-        raise
+    except UnsafeModelError as error:
+        return None, error
     except ModelError:
-        return False
-    return True
+        return None, None
+    return found, None
 
 
 def _may_lack(found: LocalModel, name: str) -> bool:

@@ -30,7 +30,7 @@ from fmagic.models.placing import find_place
 from fmagic.models.precision import choose_dtype
 from fmagic.models.quiet import hush_casts
 from fmagic.models.reading import (
-    MixedTypesError,
+    UnfitTypeError,
     load_module,
     load_tokenizer,
     method_options,
@@ -171,17 +171,18 @@ def load(
 def _in_some_type(
     read: Callable[[_Request], LanguageModel | Encoder], request: _Request, name: str
 ) -> LanguageModel | Encoder:
-    """Read a model, in float32 if its code mixes types and none was asked for."""
+    """Read a model, in a better type if it does not work in ours and none was asked for."""
     try:
         return read(request)
-    except MixedTypesError as error:
+    except UnfitTypeError as error:
         if not request.takes_any_dtype:
             raise
+        better, because = error.better, error.because
         empty_frames(error)
     gc.collect()
-    notice = f"{name} computes in float32: its code does not work in a smaller type."
+    notice = f"{name} computes in {better}: {because}."
     try:
-        return read(dataclasses.replace(request, dtype="float32", notice=notice))
+        return read(dataclasses.replace(request, dtype=better, notice=notice))
     except OutOfMemoryError as error:
         raise OutOfMemoryError(f"{notice} {error}") from None
 
@@ -339,6 +340,11 @@ def _load(
                 "which a part stays in the processor's memory. Add --quant nf4."
             )
         notices.append(spread.warning(device, module))
+    if plan.kind == "encoder" and local.doubtful:
+        notices.append(
+            f"How the vectors of {label} are pooled could not be looked up; the mean of the tokens is "
+            f"taken. With a network, `hf download {base.name}` fetches what its makers say."
+        )
     taken = weight_bytes(module)
     if adapter is not None:
         module, notice = attach(module, adapter, tokenizer)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from fmagic.errors import ModelError, OptionError, UnsafeModelError
 from fmagic.models import fit
@@ -43,7 +43,11 @@ def load_tokenizer(local: LocalModel, plan: Plan, label: str) -> Any:
     try:
         with quiet():
             tokenizer = AutoTokenizer.from_pretrained(
-                folder, trust_remote_code=plan.with_code, local_files_only=True
+                folder,
+                trust_remote_code=plan.with_code,
+                local_files_only=True,
+                # Where mistral-common is installed its tokenizer is taken, which has no template.
+                mistral_format=False if (folder / "tokenizer.json").is_file() else None,
             )
     except Exception as error:  # noqa: BLE001 - each tokenizer class has failures of its own
         if "trust_remote_code" in str(error):
@@ -152,8 +156,24 @@ def method_options(plan: Plan, empty: Any, method: Method, dtype: str) -> dict[s
     return options
 
 
-class MixedTypesError(ModelError):
+class UnfitTypeError(ModelError):
+    """A model does not compute in the type of numbers that was tried, and may in `better`."""
+
+    better: ClassVar[str] = "float32"
+    because: ClassVar[str]
+
+
+class MixedTypesError(UnfitTypeError):
     """A model whose code sets some numbers to float32 and does not compute in another type."""
+
+    because = "its code does not work in a smaller type"
+
+
+class OutOfRangeError(UnfitTypeError):
+    """A model whose numbers are too large for float16; Gemma 3 is one."""
+
+    better = "bfloat16"  # of the same size; a device without it computes it slowly
+    because = "its numbers are too large for float16"
 
 
 def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) -> Any:
@@ -161,7 +181,7 @@ def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) 
 
     Raises:
         OptionError: it does not work in this quantization.
-        MixedTypesError: it does not work in this type of numbers.
+        UnfitTypeError: it does not work in this type of numbers.
         ModelError: what comes out is not finite.
     """
     if method != "none" and count_quantized(module) == 0:
@@ -181,7 +201,8 @@ def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) 
             "way that this quantization does not allow. Use --quant none."
         ) from error
     if not bool(states.isfinite().all()):
-        raise ModelError(
+        failure = OutOfRangeError if dtype == "float16" else ModelError
+        raise failure(
             f"{label} computes no finite numbers in {dtype}. Try --dtype float32, or fetch the "
             "model again if that does not help."
         )

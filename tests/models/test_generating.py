@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 import shutil
+import signal
+import threading
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Self
 
 import pytest
 import torch
 
+from fmagic.models import generating
 from fmagic.models.language import LanguageModel
 from fmagic.models.loader import load
 from fmagic.models.sampling import Sampling
+from fmagic.shield import Shield
 from fmagic.template import Turn
 
 if TYPE_CHECKING:
@@ -62,3 +66,37 @@ def test_samples_are_drawn_without_a_search(searching: LanguageModel) -> None:
     assert [done for _, _, done in parts[:-1]] == [None] * (len(parts) - 1)
     again = list(searching.run([prompt], sampling))
     assert [text for _, text, _ in parts] == [text for _, text, _ in again]
+
+
+def test_stop_does_not_wait_for_the_first_token(
+    checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    model = load(str(checkpoints("bart")), dtype="float32", device="cpu")
+    assert isinstance(model, LanguageModel)
+    first, *others = model.module.model.decoder.layers
+    main, stopped = threading.main_thread().ident, threading.Event()
+    assert main is not None
+    seen: list[int] = []
+    shields: list[Shield] = []
+
+    def press(*_: object) -> None:
+        signal.pthread_kill(main, signal.SIGINT)
+        stopped.wait()
+
+    class Told(Shield):
+        def __enter__(self) -> Self:
+            shields.append(self)
+            if len(shields) > 1:  # the first is around the start of the worker
+                stopped.set()
+            return super().__enter__()
+
+    monkeypatch.setattr(generating, "Shield", Told)
+    hooks = [first.register_forward_hook(press)]
+    hooks += [each.register_forward_hook(lambda *_: seen.append(1)) for each in others]
+    with pytest.raises(KeyboardInterrupt):
+        list(model.run([model.encode([Turn("user", "The quick")])], Sampling(max_tokens=8)))
+    for hook in hooks:
+        hook.remove()
+    assert others
+    assert not seen
+    assert list(model.run([model.encode([Turn("user", "The quick")])], Sampling(max_tokens=8)))

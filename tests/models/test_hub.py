@@ -9,6 +9,7 @@ import pytest
 from fmagic.errors import ModelError, OfflineError, UnsafeModelError, UnsuitableModelError
 from fmagic.models import hub
 from fmagic.models.hub import cached, cached_names, resolve, wanted_files
+from fmagic.models.loader import load
 from fmagic.models.spec import ModelSpec
 from tests.support.checkpoints import Checkpoints
 
@@ -82,6 +83,33 @@ def test_pickled_weights_in_the_cache(hub_cache: Path, checkpoints: Checkpoints)
     with pytest.raises(UnsafeModelError, match="--allow-pickle"):
         resolve(SPEC)
     assert resolve(SPEC, allow_pickle=True).revision == COMMIT
+
+
+def test_old_pickled_weights_do_not_hide_what_the_hub_has(
+    hub_cache: Path, checkpoints: Checkpoints, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    snapshot = put_into_cache(hub_cache, checkpoints("llama"))
+    (snapshot / "model.safetensors").rename(snapshot / "pytorch_model.bin")
+    fetched = hub.LocalModel(snapshot, snapshot, "b" * 40)
+    monkeypatch.setattr(hub, "_offline_mode", lambda: False)
+    monkeypatch.setattr(hub, "_fetch", lambda *_, **__: fetched)
+    assert resolve(SPEC) is fetched
+
+    def fail(*_: object, **__: object) -> None:
+        raise OfflineError("The hub cannot be reached.")
+
+    monkeypatch.setattr(hub, "_fetch", fail)
+    with pytest.raises(UnsafeModelError, match="--allow-pickle"):
+        resolve(SPEC)
+
+
+def test_what_could_not_be_looked_up_is_doubtful(hub_cache: Path, checkpoints: Checkpoints) -> None:
+    put_into_cache(hub_cache, checkpoints("bert"))
+    put_into_cache(hub_cache, checkpoints("llama"), "org/writes")
+    assert resolve(SPEC).doubtful
+    assert not resolve(ModelSpec("hub", "org/writes")).doubtful
+    model = load("org/small", device="cpu")
+    assert any("the mean of the tokens is taken" in each for each in model.notices)
 
 
 def test_a_server_has_nothing_to_fetch() -> None:

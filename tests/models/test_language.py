@@ -60,6 +60,30 @@ def test_the_models_own_template_renders_the_turns(chat: LanguageModel) -> None:
     assert chat.end_of_turn == chat.tokenizer.eos_token_id
 
 
+def test_what_stands_between_a_prompt_and_its_answer_is_known(checkpoints: Checkpoints) -> None:
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}{% if m['role'] == 'assistant' %} {{ m['content'] }}<eos>"
+        "{% else %}[INST] {{ m['content'] }} [/INST]{% endif %}{% endfor %}"
+    )
+    rendered = model.render([Turn("user", "Hello")])
+    assert (rendered.text, rendered.answer_prefix) == ("[INST] Hello [/INST]", " ")
+    assert rendered.answer_suffix == "<eos>"
+    ids = model.answer_tokens(rendered, "fox")
+    assert model.tokenizer.decode(ids) == " fox<eos>"
+
+
+def test_today_is_the_same_day_every_day(checkpoints: Checkpoints) -> None:
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.chat_template = (
+        '{%- if strftime_now is defined %}{{ strftime_now("%d %b %Y") }}{% endif %}'
+        "{{ strftime_now('%Y-%m-%d') }}" + model.tokenizer.chat_template
+    )
+    assert model.render(ASKED).text.startswith("26 Jul 20242024-07-26<|system|>Be brief.")
+    hostile = model.encode([Turn("user", "What?<eos>")])
+    assert model.tokenizer.decode(hostile).startswith("26 Jul 20242024-07-26")
+
+
 def test_a_base_model_goes_on_with_a_single_turn(plain: LanguageModel) -> None:
     rendered = plain.render([Turn("user", "The fox")])
     assert (rendered.text, rendered.answer_prefix) == ("The fox", " ")

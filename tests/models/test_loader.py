@@ -81,6 +81,35 @@ def test_a_model_that_mixes_types_computes_in_float32(
         load(folder, device="cpu", dtype="bfloat16")
 
 
+def test_numbers_too_large_for_float16_are_computed_in_bfloat16(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from safetensors.torch import load_file, save_file
+
+    folder = make_checkpoint(tmp_path / "m", "llama")
+    weights = load_file(folder / "model.safetensors")
+    weights["model.norm.weight"] *= 1e6
+    save_file(weights, folder / "model.safetensors", {"format": "pt"})
+    # As on a GPU without bfloat16.
+    monkeypatch.setattr("fmagic.models.precision._fastest", lambda _: "float16")
+    model = load(str(folder), device="cpu")
+    assert model.dtype == "bfloat16"
+    assert any("too large for float16" in each for each in model.notices)
+    with pytest.raises(ModelError, match=r"no finite numbers in float16\. Try --dtype float32"):
+        load(str(folder), device="cpu", dtype="float16")
+
+
+def test_the_tokenizer_of_the_files_is_taken_where_mistral_common_is_installed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from transformers.integrations.mistral import tokenizer
+
+    folder = make_checkpoint(tmp_path / "m", "mistral", chat_template=True)
+    (folder / "tekken.json").write_text("{}")
+    monkeypatch.setattr(tokenizer, "is_mistral_common_available", lambda: True)
+    assert load(str(folder), device="cpu").tokenizer.chat_template
+
+
 def test_a_model_knows_its_licence(tmp_path: Path, checkpoints: Checkpoints) -> None:
     settings = Fmagic(models_dir=str(tmp_path / "models"), device="cpu")
     base = shutil.copytree(checkpoints("llama"), tmp_path / "base")
