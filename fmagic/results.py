@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 PREVIEW_ROWS = 10
 PREVIEW_COLUMNS = 6
 PREVIEW_RUNS = 100
+SURE = 0.999
 # Which of several values a figure is; the curve above shows others.
 EXACTLY = {
     "held_out_loss_after": "held out loss after (best epoch; its weights are saved)",
@@ -249,7 +250,7 @@ def frame_block(frame: Any, *, added: int, first: Sequence[int] | None = None) -
         rows = list(head.iter_rows())
     table = Table(
         [columns[place] for place in places],
-        [[_cell(row[place]) for place in places] for row in rows],
+        [[_cell(row[place], columns[place]) for place in places] for row in rows],
         caption="" if first is None else "rows that were answered",
         total=len(frame),
     )
@@ -259,7 +260,10 @@ def frame_block(frame: Any, *, added: int, first: Sequence[int] | None = None) -
     return Stack([table, Text(f"not shown: {names}", tone="muted")])
 
 
-def _cell(value: object) -> object:
+def _cell(value: object, column: str) -> object:
+    if column == "probability" and isinstance(value, float) and 0 <= value <= 1:
+        # A whole 1 would pass for certainty.
+        return f"{value:.3f}" if value < SURE else f">{SURE}"
     return number(value) if isinstance(value, float) else value
 
 

@@ -23,13 +23,20 @@ assistant:
 {{ label }}
 """
 
+FIGURES = """\
+figures: accuracy is the share of answers that are the expected ones to the letter, with its 95%
+interval; normalised accuracy does not mind capitals and spaces. Of labels also: macro f1, the mean
+over the labels of precision and recall in one; majority baseline, the accuracy of always giving the
+commonest label; outside labels, the share of answers that are no label at all.
+"""
+
 
 def arguments() -> Arguments:
     """Return the options of the magic."""
     parser = Arguments(
         "%%evaluate",
         "Score a template over a table; its assistant: turn is the expected answer.",
-        f"example:\n\n{EXAMPLE}",
+        f"example:\n\n{EXAMPLE}\n{FIGURES}",
     )
     add_template(parser, data_needed=True)
     add_sampling(parser)

@@ -113,18 +113,11 @@ def table(
     if not records:
         return Text("No runs yet. %%prompt makes one.", tone="muted")
     columns = [
-        "run",
-        "started (UTC)",
-        "kind",
-        "status",
-        "model",
-        "seconds",
-        "figure",
-        "data",
-        "note",
+        *("run", "started (UTC)", "kind", "status"),
+        *("model", "time", "figure", "data", "note"),
     ]
     align: list[Literal["left", "right"]] = ["left"] * len(columns)
-    align[columns.index("seconds")] = "right"
+    align[columns.index("time")] = "right"
     rows = [_row(record, sort) for record in records]
     marks = [", ".join((stale or {}).get(record.id, ())) for record in records]
     if any(marks):
@@ -270,7 +263,7 @@ def _row(record: RunRecord, sort: str | None = None) -> list[object]:
         record.kind,
         record.status,
         "" if model is None else " ".join(filter(None, (model.name, _precision(model)))),
-        "" if record.seconds is None else f"{record.seconds:,.1f}",
+        "" if record.seconds is None else duration(record.seconds),
         "" if name is None else f"{_words(name)} {figure(name, record.metrics[name])}",
         "" if record.data is None or record.data.name == UNNAMED else record.data.name,
         " ".join([*(f"#{tag}" for tag in record.tags), record.note or ""]).strip(),
