@@ -7,6 +7,7 @@ parsers of the magics themselves, so a new option is known here without a furthe
 from __future__ import annotations
 
 import re
+from collections.abc import Iterable
 from functools import cache
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -18,7 +19,7 @@ from fmagic.magics.runs import VERBS
 
 if TYPE_CHECKING:
     import argparse
-    from collections.abc import Callable, Iterable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from fmagic.magics.arguments import Arguments
     from fmagic.session import Session
@@ -217,6 +218,8 @@ def _names(head: str, session: Session) -> Iterator[str]:
 def _columns(data: object) -> list[str]:
     from fmagic.results import Result
 
+    if isinstance(data, type):  # a class of tables, imported by its name
+        return []
     if isinstance(data, Result):
         data = getattr(data, "frame", None)
     columns = getattr(data, "columns", None)
@@ -226,7 +229,7 @@ def _columns(data: object) -> list[str]:
         columns = data[0]
     if columns is None and isinstance(data, dict):
         columns = data if all(isinstance(value, list) for value in data.values()) else None
-    return [str(each) for each in columns] if columns is not None else []
+    return [str(each) for each in columns] if isinstance(columns, Iterable) else []
 
 
 def _columns_of_file(file: Path) -> list[str]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 import time
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -122,6 +123,23 @@ class LiveDisplay:
             self._handle.update(bundle, raw=True)
 
 
+@cache
+def _session_name() -> str | None:
+    """Return the notebook's path as Jupyter tells it to a kernel.
+
+    A kernel that another kernel started, as papermill and nbclient do in a notebook, inherits the
+    name of that one's notebook, which is not its own.
+    """
+    import psutil
+
+    named = os.environ.get("JPY_SESSION_NAME")
+    try:
+        inherited = psutil.Process(os.getppid()).environ().get("JPY_SESSION_NAME")
+    except psutil.Error:
+        return named
+    return None if inherited == named else named
+
+
 class Notebook:
     """The front of an IPython shell: its cell, its variables, its displays.
 
@@ -153,7 +171,7 @@ class Notebook:
 
     def notebook(self) -> str | None:
         """Return the notebook's path as its front end tells it; VS Code and Jupyter do."""
-        named = self._shell.user_ns.get("__vsc_ipynb_file__") or os.environ.get("JPY_SESSION_NAME")
+        named = self._shell.user_ns.get("__vsc_ipynb_file__") or _session_name()
         if not named or Path(named).suffix != ".ipynb":
             return None
         return str(named)

@@ -191,7 +191,7 @@ class Session(Logbook):
         """Make a vector for each text.
 
         Args:
-            texts: a string, a list of strings, or a table.
+            texts: a string, a list of strings, or a table; with `column` a string is a file.
             column: of the table; may be left out if the table has only one.
             model: as for `prompt`; an encoder, or a language model whose states are pooled.
             truncate: cut texts that are too long at their end.
@@ -209,7 +209,7 @@ class Session(Logbook):
         from fmagic.data import open_rows
         from fmagic.operations.embed import EmbedResult, embed, neighbours
 
-        if isinstance(texts, str):
+        if isinstance(texts, str) and column is None and data_name is None:
             texts = [texts]
         if isinstance(texts, list) and all(isinstance(each, str) for each in texts):
             texts, column = [{"text": each} for each in texts], "text"

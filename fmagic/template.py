@@ -216,6 +216,7 @@ def _environment() -> jinja2.Environment:
     environment.globals.clear()
     # Jinja's own escapes <, > and & for HTML, which a model would read as \u003c.
     environment.filters["tojson"] = _to_json
+    environment.tests["none"] = lambda value: _defined(value) is None
     return environment
 
 
@@ -239,7 +240,14 @@ def _insertable(value: object) -> object:
 
 
 def _to_json(value: object, indent: int | None = None) -> str:
-    return json.dumps(value, ensure_ascii=False, indent=indent)
+    return json.dumps(_defined(value), ensure_ascii=False, indent=indent)
+
+
+def _defined(value: object) -> object:
+    """Return a value; a name that has none raises what it raises where it is inserted."""
+    from jinja2 import Undefined
+
+    return str(value) if isinstance(value, Undefined) else value
 
 
 def whole(text: str) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from types import SimpleNamespace
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -99,6 +100,19 @@ def test_columns_are_known_of_every_kind_of_table(
     monkeypatch.setattr(session.front, "variables", lambda: tables)
     cell = f"%%prompt --data {data}\n{{{{ {column[:2]}|"
     assert offered(session, cell) == [f"{{{{ {column}"]
+
+
+def test_a_class_of_tables_is_no_table(session: Session, monkeypatch: pytest.MonkeyPatch) -> None:
+    import datasets
+
+    tables = {
+        "Dataset": datasets.Dataset,
+        "DataFrame": pd.DataFrame,
+        "odd": SimpleNamespace(columns=3),
+        "reviews": {"text": ["x"]},
+    }
+    monkeypatch.setattr(session.front, "variables", lambda: tables)
+    assert offered(session, "%%prompt --data re|") == ["%%prompt --data reviews"]
 
 
 def test_quantizations_and_number_types_are_those_that_there_are(session: Session) -> None:

@@ -267,6 +267,28 @@ def test_only_an_empty_csv_cell_is_missing(tmp_path: Path) -> None:
     assert open_rows(tmp_path / "t.csv").column("label") == ["None", "null", None]
 
 
+def test_empty_columns_of_excel_are_left_out(tmp_path: Path) -> None:
+    file = tmp_path / "t.csv"
+    file.write_bytes(b"\xef\xbb\xbftext,label,,\na,x,,\nb,y,,\n")
+    assert list(open_rows(file).columns) == ["text", "label"]
+    file.write_bytes(b"text,label,,\na,x,,\nb,y,,a note\n")
+    assert list(open_rows(file).columns) == ["text", "label", "Unnamed: 3"]
+
+
+def test_images_of_a_dataset_stay_files() -> None:
+    import datasets
+    from PIL import Image
+
+    def made() -> datasets.Dataset:
+        images = [Image.new("RGB", (2, 2), colour) for colour in ("red", "blue")]
+        features = datasets.Features({"image": datasets.Image(), "text": datasets.Value("string")})
+        return datasets.Dataset.from_dict({"image": images, "text": ["a", "b"]}, features=features)
+
+    first, second = open_rows(made()), open_rows(made())
+    assert first.sha256 == second.sha256
+    assert isinstance(first[0]["image"], dict)
+
+
 @pytest.mark.parametrize(
     ("name", "content", "says"),
     [

@@ -188,8 +188,13 @@ def test_an_answer_beside_its_role_is_told(session: Session) -> None:
         session.finetune(inline, data=ROWS, name="x")
 
 
-def test_vectors(session: Session) -> None:
+def test_vectors(session: Session, tmp_path: Path) -> None:
     one = session.embed("the fox")
+    file = tmp_path / "few.csv"
+    file.write_text("text\na fox\na box\n", encoding="utf-8")
+    assert session.embed(str(file), column="text").texts == ["a fox", "a box"]
+    with pytest.raises(DataError, match="is an address"):
+        session.embed("https://host/few.csv", data_name="https://host/few.csv")
     assert one.vectors.shape == (1, 64)
     many = session.embed(pd.DataFrame(ROWS), column="text")
     assert many.vectors.shape == (2, 64)

@@ -265,6 +265,9 @@ def test_an_unknown_name_lists_the_near_ones() -> None:
         render("user:\na\n{{ texxt }}", text="a", other="b")
     with pytest.raises(TemplateError, match="Defined: text, other"):
         render("{{ qqqq }}", text="a", other="b")
+    for source in ("{{ texxt | tojson }}", "{% if texxt is not none %}a{% endif %}"):
+        with pytest.raises(TemplateError, match=r"\{\{ texxt \}\} is not defined.*'text'"):
+            render(source, text="a")
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ the object at hand.
 
 from __future__ import annotations
 
+import dataclasses
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
@@ -226,6 +227,9 @@ def _of_datasets(data: Any, name: str) -> Container | None:
         )
     if isinstance(data, datasets.Dataset):
         plainly = data.with_format(None)
+        for column, feature in plainly.features.items():
+            if getattr(feature, "decode", False):  # images and sounds stay the files that they are
+                plainly = plainly.cast_column(column, dataclasses.replace(feature, decode=False))
         return ListTable(
             {column: plainly[column][:] for column in plainly.column_names}, plainly.num_rows
         )

@@ -89,10 +89,13 @@ def _delimited(separator: str) -> Callable[[Path], object]:
             ) from None
         finally:
             csv.field_size_limit(most)
-        twice = sorted({name for name in header if header.count(name) > 1})
+        twice = sorted({name for name in header if name and header.count(name) > 1})
         if twice:
             # pandas would rename the second one, and say nothing.
-            raise DataError(f"{file.name} has more than one column called {twice[0]!r}.")
+            raise DataError(
+                f"{file.name} has more than one column called {twice[0]!r}. Rename one in its first "
+                "line."
+            )
         if not header:
             raise DataError(f"{file.name} is empty.")
         other = next(
@@ -123,7 +126,12 @@ def _delimited(separator: str) -> Callable[[Path], object]:
                 f"{file.name} has more cells in its rows than names in its first line "
                 f"({len(header)}). Is a comma not quoted?"
             )
-        return frame.apply(_numbers)
+        # Excel writes columns without a name and a value where the sheet was wider once.
+        kept = [
+            bool(name) or bool(frame.iloc[:, place].notna().any())
+            for place, name in enumerate(header)
+        ]
+        return frame.loc[:, kept].apply(_numbers)
 
     return read
 

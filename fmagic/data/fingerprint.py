@@ -66,7 +66,7 @@ def _canonical(value: Any) -> object:
         return value.tolist()
     text = str(value)
     # The address that an object without a text of its own shows is another one next time.
-    return type(value).__qualname__ if f" at 0x{id(value):x}" in text else text
+    return type(value).__qualname__ if f" at 0x{id(value):x}" in text.lower() else text
 
 
 _FORMS: tuple[tuple[Any, Callable[[Any], object]], ...] = (

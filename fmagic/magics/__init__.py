@@ -16,6 +16,7 @@ from __future__ import annotations
 import re
 from dataclasses import dataclass
 from functools import cache
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
 from fmagic.errors import FmagicError, OptionError, TemplateError
@@ -143,7 +144,8 @@ def _function(magic: Magic, name: str, shell: Any, session: Any) -> Any:
             print(values)  # noqa: T201 - help is text for the reader of the cell
             return None
         out = getattr(values, "out", None)
-        if out and out == re.split(r"\W", getattr(values, "data", None) or "")[0]:
+        data = getattr(values, "data", None) or ""
+        if out and out == re.split(r"\W", data)[0] and (out == data or not Path(data).is_file()):
             raise OptionError(
                 f"-o {out} would replace the table that --data reads, which the next run of this "
                 "cell needs. Give the result another name."

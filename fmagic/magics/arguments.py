@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 VALUE = r"""\s*("[^"]*"|'[^']*'|\S+)"""
 
+_DASHED_VALUE = re.compile(r"-(?!-?[A-Za-z])")
+
 
 class _Help(Exception):  # noqa: N818 - not a fault: carries the help text to whom asked for it
     """`--help` was among the arguments."""
@@ -62,7 +64,7 @@ class Arguments(argparse.ArgumentParser):
         Raises:
             OptionError: an unknown option, a missing or a wrong value, or an open quote.
         """
-        words = self._words(line)
+        words = self._joined(self._words(line))
         try:
             values, unknown = self.parse_known_args(words)
         except _Help as asked:
@@ -95,6 +97,17 @@ class Arguments(argparse.ArgumentParser):
                 f"`{self._line} --help` lists them."
             )
         return values
+
+    def _joined(self, words: list[str]) -> list[str]:
+        """Put values such as -1,0,1 and --- to their options, for which argparse takes them."""
+        joined: list[str] = []
+        for word in words:
+            action = self._option_string_actions.get(joined[-1]) if joined else None
+            if action is not None and action.nargs is None and _DASHED_VALUE.match(word):
+                joined[-1] += f"={word}"
+            else:
+                joined.append(word)
+        return joined
 
     def read_text(self, line: str) -> tuple[argparse.Namespace | str, str]:
         """Return the values of the options that a line begins with, and the free text after them.

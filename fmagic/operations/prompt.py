@@ -127,6 +127,8 @@ def prompt(
     )
     asked = [row for row, turns in enumerate(prompts) if turns is not None]
     table = len(prompts) > 1
+    ready: list[Any] = []
+    counted: int | None = None
     try:
         first = next((turns for turns in prompts if turns is not None), ())
         ready = _encode(
@@ -159,6 +161,9 @@ def prompt(
         if not result.done:
             raise
         result.failure = error.with_traceback(None)  # its frames hold what was too much
+    if counted is not None and (result.interrupted or result.failure is not None):
+        read = (each for each, row in zip(ready, asked, strict=True) if result.finishes[row])
+        result.input_tokens = model.count([*read]) or 0
     result.seconds = time.perf_counter() - result._start  # noqa: SLF001 - made here
     result.cost = model.cost(result.input_tokens, result.output_tokens)
     return result

@@ -59,6 +59,14 @@ def test_what_cannot_be_read_says_what_can(
         assert word in str(caught.value)
 
 
+def test_values_may_begin_with_a_dash(arguments: Arguments) -> None:
+    values = arguments.read("--data d --choices -1,0,1 --stop --- --seed -3")
+    assert not isinstance(values, str)
+    assert (values.choices, values.stop, values.seed) == (["-1", "0", "1"], ["---"], -3)
+    with pytest.raises(OptionError, match="no option --choises"):
+        arguments.read("--data --choises a")
+
+
 def test_a_line_feed_can_be_a_stop(arguments: Arguments) -> None:
     values = arguments.read(r"--stop '\n' --stop a\tb")
     assert not isinstance(values, str)

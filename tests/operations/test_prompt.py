@@ -71,9 +71,14 @@ def test_rows_without_a_prompt_stay_empty(model: LanguageModel) -> None:
 
 
 def test_stop_keeps_what_was_done(model: LanguageModel) -> None:
+    _, whole = drained(prompt(model, asked(6), SHORT))
     _, result = drained(prompt(model, asked(6), SHORT), stop_after=3)
     assert result.interrupted
     assert result.done == 2
+    # What was not read is not counted.
+    assert result.input_tokens
+    assert whole.input_tokens
+    assert result.input_tokens < whole.input_tokens
 
 
 def test_stop_keeps_the_text_of_a_stream(model: LanguageModel) -> None:
