@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from fmagic.errors import OptionError, TemplateError
+from fmagic.intervals import wilson
 from fmagic.operations.prompt import prompt
 
 if TYPE_CHECKING:
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 20  # with more different expected answers they are texts rather than labels
 SHOWN_LABELS = 6
-NORMAL_95 = 1.959964  # the normal distribution holds 95% between minus and plus this
 
 
 @dataclass(slots=True)
@@ -188,15 +187,6 @@ def score(
     outside = sum(n for label, n in given.items() if label not in wanted_counts)
     scores["outside_labels"] = outside / count
     return scores, [(label, n, hits[label]) for label, n in wanted_counts.most_common()]
-
-
-def wilson(right: int, count: int) -> tuple[float, float]:
-    """Return the ends of the 95% score interval of a share (Wilson 1927, JASA 22:209-212)."""
-    share, square = right / count, NORMAL_95**2
-    centre = share + square / (2 * count)
-    spread = NORMAL_95 * math.sqrt(share * (1 - share) / count + square / (4 * count**2))
-    scale = 1 + square / count
-    return max(0.0, (centre - spread) / scale), min(1.0, (centre + spread) / scale)
 
 
 def _normal(text: str) -> str:

@@ -8,7 +8,7 @@ from fmagic.errors import TemplateError
 from fmagic.models.language import LanguageModel
 from fmagic.models.loader import load
 from fmagic.models.sampling import Sampling
-from fmagic.operations.evaluate import EvaluateResult, evaluate, score, wilson
+from fmagic.operations.evaluate import EvaluateResult, evaluate, score
 from fmagic.operations.events import Advanced
 from fmagic.operations.prompt import prompt
 from fmagic.template import Turn
@@ -122,10 +122,3 @@ def test_texts_are_not_labels() -> None:
     assert labels == []
     assert "macro_f1" not in scores
     assert scores["accuracy"] == 0.5
-
-
-def test_the_interval_is_wilsons() -> None:
-    # The worked example of Newcombe 1998, Statistics in Medicine 17:857-872: 81 of 263.
-    assert wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=5e-5)
-    assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
-    assert wilson(5, 5)[1] == 1.0

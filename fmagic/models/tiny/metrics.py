@@ -1,21 +1,8 @@
 """How answers of the bundled model are compared with the expected ones."""
 
 import json
-import math
 from collections import Counter
 from collections.abc import Sequence
-
-Z95 = 1.959963984540054
-"""Quantile of the normal distribution for intervals of 95%."""
-
-
-def wilson(hits: int, n: int) -> tuple[float, float]:
-    """Return the 95% score interval of a share (Wilson, 1927)."""
-    share = hits / n
-    middle = share + Z95**2 / (2 * n)
-    spread = Z95 * math.sqrt(share * (1 - share) / n + Z95**2 / (4 * n * n))
-    low, high = ((middle + sign * spread) / (1 + Z95**2 / n) for sign in (-1, 1))
-    return max(0.0, low), min(1.0, high)
 
 
 def same(expected: str, answer: str) -> bool:

@@ -17,6 +17,7 @@ from collections import Counter
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from fmagic.intervals import wilson
 from fmagic.models.tiny import metrics
 from fmagic.models.tiny.card import write_card
 from fmagic.models.tiny.model import mean_pooled, number_type
@@ -152,7 +153,7 @@ def _asks_for_usual(example: Example) -> bool:
 
 
 def _share(hits: int, n: int) -> dict[str, Any]:
-    low, high = metrics.wilson(hits, n)
+    low, high = wilson(hits, n)
     return {"n": n, "accuracy": hits / n, "low": low, "high": high}
 
 

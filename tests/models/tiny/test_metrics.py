@@ -5,13 +5,6 @@ import pytest
 from fmagic.models.tiny import metrics
 
 
-def test_wilson_gives_the_published_interval() -> None:
-    # Newcombe (1998), table I: 81 of 263.
-    assert metrics.wilson(81, 263) == pytest.approx((0.2553, 0.3662), abs=1e-4)
-    assert metrics.wilson(0, 10)[0] == 0
-    assert metrics.wilson(10, 10)[1] == pytest.approx(1)
-
-
 def test_json_counts_by_value_and_field() -> None:
     wanted = '{"name": "Ann", "amount": "$5"}'
     assert metrics.same_json(wanted, '{"amount": "$5", "name": "Ann"}')
