@@ -30,8 +30,8 @@ PREVIEW_RUNS = 100
 SURE = 0.999
 # Which of several values a figure is; the curve above shows others.
 EXACTLY = {
-    "held_out_loss_after": "held out loss after (best epoch; its weights are saved)",
-    "loss": "loss (mean of the last tenth of the steps)",
+    "held_out_loss_after": "held out loss after (saved epoch)",
+    "loss": "loss (mean of the last tenth)",
 }
 
 
