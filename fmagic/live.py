@@ -130,9 +130,11 @@ def _session_name() -> str | None:
     A kernel that another kernel started, as papermill and nbclient do in a notebook, inherits the
     name of that one's notebook, which is not its own.
     """
+    named = os.environ.get("JPY_SESSION_NAME")
+    if named is None:
+        return None
     import psutil
 
-    named = os.environ.get("JPY_SESSION_NAME")
     try:
         inherited = psutil.Process(os.getppid()).environ().get("JPY_SESSION_NAME")
     except psutil.Error:

@@ -76,8 +76,11 @@ def bundle(record: RunRecord, block: Block) -> dict[str, Any]:
 
 def with_notices(record: RunRecord, *blocks: Block) -> Block:
     """Return blocks under what the user should know of the run."""
-    said = (Text(f"Note: {notice}", tone="muted") for notice in record.sealed().notices)
-    return Stack([*said, *blocks])
+    return Stack([*_notices(record.sealed()), *blocks])
+
+
+def _notices(record: RunRecord) -> list[Block]:
+    return [Text(f"Note: {notice}", tone="muted") for notice in record.notices]
 
 
 def card(record: RunRecord) -> Block:
@@ -140,7 +143,7 @@ def detail(record: RunRecord, others: Sequence[RunRecord] = (), stale: Sequence[
     blocks.append(KeyValue(_about(record, others, stale)))
     if record.error is not None:
         blocks.append(Text(f"{record.error.type}: {record.error.message}", tone="bad"))
-    blocks += [Text(f"Note: {notice}") for notice in record.notices]
+    blocks += _notices(record)
     lineage = chain(record, others).lines()
     if len(lineage) > 1:
         blocks.append(Fold("builds on", Text("\n".join(lineage), mono=True), open=True))
