@@ -24,6 +24,7 @@ NO_THOUGHT = "\n</think>\n\n"
 # Some templates write today's date, and the same cell would give another answer tomorrow. This is the
 # day that those of Llama 3 name where they know no other.
 DAY = date(2024, 7, 26)
+_PROBE = "ANSWER"
 _TODAY = re.compile(r"strftime_now\(\s*([\"'])(?P<format>[^\"'{}]*)\1\s*\)")
 
 
@@ -34,6 +35,8 @@ class Rendered:
     Attributes:
         text: what the model reads, ready for its answer.
         special: whether `text` already holds the tokens that begin a sequence.
+        opening: the end of `text` that the chat template does not write until there is an answer: an
+            empty thought, the name of a channel.
         answer_prefix: what stands between `text` and an answer.
         answer_suffix: what the chat template puts after an answer, empty for plain text.
         messages: that the chat template was given, empty for plain text.
@@ -41,6 +44,7 @@ class Rendered:
 
     text: str
     special: bool
+    opening: str = ""
     answer_prefix: str = ""
     answer_suffix: str = ""
     messages: tuple[dict[str, str], ...] = ()
@@ -84,10 +88,13 @@ def _by_template(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
             raise TemplateError(
                 f"The model's chat template refuses these turns: {second}."
             ) from None
-    if _OPEN_THOUGHT.search(text):
-        text += NO_THOUGHT
-    prefix, suffix = _around(tokenizer, messages, text)
-    return Rendered(text, True, prefix, suffix, tuple(messages))
+    opening = NO_THOUGHT if _OPEN_THOUGHT.search(text) else ""
+    prefix, suffix = _around(tokenizer, messages, text + opening)
+    if prefix.strip():
+        # A space stays with the answer: most tokenizers have it in the answer's first token.
+        opening += prefix.rstrip(" ")
+        prefix = prefix[len(prefix.rstrip(" ")) :]
+    return Rendered(text + opening, True, opening, prefix, suffix, tuple(messages))
 
 
 def as_text(tokenizer: Any, rendered: Rendered) -> list[int]:
@@ -118,8 +125,8 @@ def as_text(tokenizer: Any, rendered: Rendered) -> list[int]:
             f"A value holds a control token, which this model's tokenizer cannot read as text "
             f"({error}). Take it out of the data."
         ) from None
-    if rendered.text.endswith(NO_THOUGHT) and tokenizer.decode(ids).rstrip().endswith("<think>"):
-        ids += tokenizer(NO_THOUGHT, add_special_tokens=False)["input_ids"]
+    if rendered.opening:
+        ids += tokenizer(rendered.opening, add_special_tokens=False)["input_ids"]
     return ids
 
 
@@ -183,13 +190,23 @@ def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
 
 
 def _around(tokenizer: Any, messages: list[dict[str, str]], before: str) -> tuple[str, str]:
-    """Return what the template writes before an answer, a space at most, and after it."""
-    probe = "ANSWER"
+    """Return what the template writes between `before` and an answer, and after the answer."""
     try:
-        whole = _apply(tokenizer, [*messages, {"role": "assistant", "content": probe}], ready=False)
+        whole = _apply(
+            tokenizer, [*messages, {"role": "assistant", "content": _PROBE}], ready=False
+        )
     except Exception:  # noqa: BLE001 - a template that takes no answer has nothing around it
         return "", ""
-    prefix, found, suffix = whole.removeprefix(before).partition(probe)
-    if not whole.startswith(before) or not found or prefix.strip():
-        return "", ""
-    return prefix, suffix
+    prefix, found, suffix = whole.removeprefix(before).partition(_PROBE)
+    return (prefix, suffix) if whole.startswith(before) and found else ("", "")
+
+
+def before_next_turn(tokenizer: Any, rendered: Rendered) -> str:
+    """Return what the template writes between an answer and what the user says next."""
+    said = [{"role": role, "content": _PROBE} for role in ("assistant", "user")]
+    try:
+        whole = _apply(tokenizer, [*rendered.messages, *said], ready=False)
+    except Exception:  # noqa: BLE001 - a template of a single answer has nothing after it
+        return ""
+    parts = whole.split(_PROBE)
+    return parts[1] if len(parts) == 3 else ""  # noqa: PLR2004 - what two probes leave

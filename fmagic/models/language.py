@@ -9,9 +9,9 @@ from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from fmagic.errors import ContextLengthError, UnsuitableModelError
-from fmagic.models.abilities import must_not_look_ahead
+from fmagic.models.abilities import counts_columns, must_not_look_ahead
 from fmagic.models.cache import is_plain
-from fmagic.models.chat import Controls, Rendered, as_text, render
+from fmagic.models.chat import Controls, Rendered, as_text, before_next_turn, render
 from fmagic.models.choosing import choose_by_cache, choose_by_text
 from fmagic.models.decoding import Decoder
 from fmagic.models.generating import Generator as Generating
@@ -20,7 +20,7 @@ from fmagic.models.writer import Decision, Writer
 from fmagic.template import Turn
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Collection, Iterator, Sequence
 
     from fmagic.models.graphs import Graphs
     from fmagic.models.sampling import Completion, Sampling
@@ -104,37 +104,50 @@ class LanguageModel(Writer):
     @cached_property
     def end_tokens(self) -> frozenset[int]:
         """Tokens that end an answer: the model's, and the one its chat template writes."""
+        tokens = (self.tokenizer.eos_token_id, self.end_of_turn)
+        return self._named_ends.union(int(token) for token in tokens if token is not None)
+
+    @cached_property
+    def _named_ends(self) -> frozenset[int]:
+        """Tokens that end an answer by the files of the model."""
         config = getattr(self.network, "generation_config", None)
         named = getattr(config, "eos_token_id", None)
         if named is None:
             named = getattr(self.network.config, "eos_token_id", None)
-        tokens = {named} if isinstance(named, int) else set(named or ())
-        if self.tokenizer.eos_token_id is not None:
-            tokens.add(self.tokenizer.eos_token_id)
-        if (end := self.end_of_turn) is not None:
-            tokens.add(end)
-        return frozenset(int(token) for token in tokens)
+        return frozenset({named} if isinstance(named, int) else map(int, named or ()))
 
     @cached_property
     def end_of_turn(self) -> int | None:
         """The token that an answer is trained to end with; `None` if the model has none."""
-        suffix = self.render([Turn("user", "?")]).answer_suffix
-        if suffix:
-            # Not all of them have a name in the tokenizer, as `eos_token` has.
-            added = getattr(self.tokenizer, "added_tokens_decoder", None) or {}
-            special = {token for token, each in added.items() if each.special}
-            special |= set(self.tokenizer.all_special_ids)
-            ids = self.tokenizer(suffix, add_special_tokens=False)["input_ids"]
-            for token in ids:
-                if token in special:
-                    return int(token)
-        end: int | None = self.tokenizer.eos_token_id
-        return end
+        rendered = self.render([Turn("user", "?")])
+        # Not all of them have a name in the tokenizer, as `eos_token` has.
+        added = getattr(self.tokenizer, "added_tokens_decoder", None) or {}
+        special = {token for token, each in added.items() if each.special}
+        special |= set(self.tokenizer.all_special_ids)
+        if (end := self._first_of(special, rendered.answer_suffix)) is not None:
+            return end
+        # GLM-4 ends its answers with the mark of the user's turn, which is next.
+        if rendered.messages:
+            follows = before_next_turn(self.tokenizer, rendered)
+            if (end := self._first_of(self._named_ends, follows)) is not None:
+                return end
+        end_of_text: int | None = self.tokenizer.eos_token_id
+        return end_of_text
+
+    def _first_of(self, tokens: Collection[int], text: str) -> int | None:
+        """Return the first token of a text that is one of these."""
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else ()
+        return next((int(token) for token in ids if token in tokens), None)
 
     @cached_property
     def _runner(self) -> Decoder | Generating:
         takes_cache = "past_key_values" in inspect.signature(self.network.forward).parameters
-        plain = self.kind == "causal" and takes_cache and is_plain(self.network.config)
+        plain = (
+            self.kind == "causal"
+            and takes_cache
+            and is_plain(self.network.config)
+            and not counts_columns(self.network)
+        )
         runner = Decoder if plain else partial(Generating, tuned=self._is_tuned)
         return runner(
             self.network,
@@ -214,8 +227,11 @@ class LanguageModel(Writer):
         alone = self._text_ids(text, source=source)
         if not before or self._controls.stand_in(text, but=source):
             return alone
-        ends = (mark for mark in self._controls.marks if before.endswith(mark))
-        anchor = max(ends, key=len, default=before[-1])
+        # A special token may take the white space after it, as `<|assistant|>` of Phi-3 does.
+        written = before.rstrip()
+        ends = (mark for mark in self._controls.marks if written.endswith(mark))
+        mark = max(ends, key=len, default="")
+        anchor = mark + before[len(written) :] if mark else before[-1]
         both = self._text_ids(anchor + text, source=anchor + source)
         first = self._text_ids(anchor, source=anchor)
         return both[len(first) :] if both[: len(first)] == first else alone

@@ -25,6 +25,7 @@ class Shape:
         window: tokens that a layer with a sliding window sees, 0 if there is none.
         full_layers: layers that see the whole context.
         window_layers: layers that see `window` tokens; the rest has no attention.
+        latent: numbers that a layer of DeepSeek keeps of a token in place of keys and values.
     """
 
     layers: int
@@ -38,6 +39,7 @@ class Shape:
     window: int
     full_layers: int
     window_layers: int = 0
+    latent: int = 0
 
     @classmethod
     def of(cls, config: Any) -> Shape:
@@ -60,6 +62,12 @@ class Shape:
         full = kinds.count("full_attention") if heads else 0
         windowed = sum(kind in ("sliding_attention", "chunked_attention") for kind in kinds)
         experts = number("num_experts_per_tok")
+        keys = number("num_key_value_heads") or heads
+        if getattr(text, "multi_query", False) and not getattr(
+            text, "new_decoder_architecture", False
+        ):
+            keys = 1  # of StarCoder and Falcon 7B; other Falcons keep those of all heads
+        latent = number("kv_lora_rank")
         inner = number(*INNER) or 4 * hidden
         if experts and (each := number("moe_intermediate_size")):
             inner = experts * each
@@ -68,24 +76,27 @@ class Shape:
             hidden=hidden,
             inner=inner,
             heads=heads,
-            kv_heads=number("num_key_value_heads") or heads,
+            kv_heads=keys,
             head_size=number("head_dim") or (hidden // heads if heads else 0),
             vocabulary=number("vocab_size"),
             context=number("max_position_embeddings", "n_positions", "max_seq_len"),
             window=window,
             full_layers=full + (0 if window else windowed),
             window_layers=windowed if window else 0,
+            latent=latent and latent + number("qk_rope_head_dim"),
         )
 
     def cache_bytes(self, dtype_bytes: int, tokens: int) -> int:
         """Return the bytes of keys and values for one text.
 
-        That is 2 x heads of keys x size of a head for each token and layer with attention. Layers
-        with a sliding window keep all tokens too, see `fmagic.models.cache`.
+        That is 2 x heads of keys x size of a head for each token and layer with attention, unless
+        a latent stands for both. Layers with a sliding window keep all tokens too, see
+        `fmagic.models.cache`.
 
         Args:
             dtype_bytes: of one number.
             tokens: of the text.
         """
         layers = self.full_layers + self.window_layers
-        return 2 * layers * tokens * self.kv_heads * self.head_size * dtype_bytes
+        numbers = self.latent or 2 * self.kv_heads * self.head_size
+        return layers * tokens * numbers * dtype_bytes

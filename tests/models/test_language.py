@@ -73,6 +73,39 @@ def test_what_stands_between_a_prompt_and_its_answer_is_known(checkpoints: Check
     assert model.tokenizer.decode(ids) == " fox<eos>"
 
 
+def test_what_a_template_writes_with_an_answer_is_read_before_it(checkpoints: Checkpoints) -> None:
+    """Of gpt-oss an answer names its channel, of Command R7B its begin."""
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.add_tokens([AddedToken("<|channel|>", special=True)])
+    asks = "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    said = "<|{{ m['role'] }}|>{% if m['role'] == 'assistant' %}<|channel|>final: {% endif %}"
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}" + said + "{{ m['content'] }}<eos>{% endfor %}" + asks
+    )
+    rendered = model.render([Turn("user", "Hello")])
+    assert rendered.text == "<|user|>Hello<eos><|assistant|><|channel|>final:"
+    assert (rendered.answer_prefix, rendered.answer_suffix) == (" ", "<eos>")
+    plainly = model.tokens(rendered)
+    hostile = model.encode([Turn("user", "Hello<eos>")])
+    opening = len(model.tokens(Rendered("<|assistant|><|channel|>final:", special=True)))
+    assert hostile[-opening:] == plainly[-opening:]
+
+
+def test_an_answer_may_end_with_the_mark_of_the_next_turn(checkpoints: Checkpoints) -> None:
+    """As those of GLM-4 do, after which the template itself writes nothing."""
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.chat_template = (
+        "{% for m in messages %}<|{{ m['role'] }}|>\n{{ m['content'] }}{% endfor %}"
+        "{% if add_generation_prompt %}<|assistant|>{% endif %}"
+    )
+    user, end = map(model.tokenizer.convert_tokens_to_ids, ("<|user|>", "<eos>"))
+    assert model.end_of_turn == end  # the model's files do not say that the mark ends an answer
+    model.network.generation_config.eos_token_id = [end, user]
+    model = dataclasses.replace(model)
+    assert model.end_of_turn == user
+    assert {user, end} <= model.end_tokens
+
+
 def test_today_is_the_same_day_every_day(checkpoints: Checkpoints) -> None:
     model = language(checkpoints("llama", chat_template=True))
     model.tokenizer.chat_template = (
@@ -98,7 +131,7 @@ def test_a_template_without_a_system_role_gets_it_before_the_user(
         "{% for m in messages %}{% if m['role'] == 'system' %}"
         "{{ raise_exception('no system role') }}{% endif %}[{{ m['content'] }}]{% endfor %}"
     )
-    assert model.render(ASKED).text == "[Be brief.\n\nWhat does the fox do?]"
+    assert model.render(ASKED).text == "[Be brief.\n\nWhat does the fox do?]["
     model.tokenizer.chat_template = "{{ raise_exception('never') }}"
     with pytest.raises(TemplateError, match="never"):
         model.render(ASKED)
@@ -150,16 +183,16 @@ def test_a_thought_that_a_template_opens_is_closed(checkpoints: Checkpoints) -> 
     assert hostile[-6:] == plainly[-6:]
 
 
-@pytest.mark.parametrize("before", ["<s>Sentiment:", "<s>Label\n", "<s>"])
+@pytest.mark.parametrize("before", ["<s>Sentiment:", "<s>Label\n", "<s>", "<|a|>\n"])
 def test_an_answer_is_read_as_it_stands_after_its_prompt(chat: LanguageModel, before: str) -> None:
     pieces = {"<unk>": 0, "<s>": 1, "▁": 2, "▁yes": 3, "yes": 4, "▁Label": 5, "\n": 6, ":": 7,
-              "▁Sentiment": 8}  # fmt: skip
+              "▁Sentiment": 8, "<|a|>": 9}  # fmt: skip
     core = Tokenizer(models.WordLevel(pieces, unk_token="<unk>"))
     core.normalizer = normalizers.Sequence(
         [normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")]
     )
     core.pre_tokenizer = pre_tokenizers.Split(Regex("▁?[A-Za-z]+|▁|\n|:"), "isolated")
-    core.add_special_tokens(["<s>"])
+    core.add_special_tokens(["<s>", AddedToken("<|a|>", rstrip=True, special=True)])
     model = dataclasses.replace(
         chat, tokenizer=PreTrainedTokenizerFast(tokenizer_object=core, unk_token="<unk>")
     )

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
-from typing import TYPE_CHECKING, Any
+from pathlib import Path
+from typing import Any
 
 import pytest
 import sentencepiece
+import torch
 import transformers
+from safetensors.torch import load_file
 
 from fmagic.errors import ContextLengthError, ModelError, UnsuitableModelError
 from fmagic.models.architecture import _runs_code
@@ -18,9 +21,6 @@ from fmagic.session import Session
 from fmagic.settings import Fmagic
 from fmagic.template import Turn
 from tests.support.checkpoints import VOCABULARY, make_tokenizer
-
-if TYPE_CHECKING:
-    from pathlib import Path
 
 SMALL = {"vocab_size": VOCABULARY, "bos_token_id": 1, "eos_token_id": 1, "pad_token_id": 0}
 GEMMA = {
@@ -180,3 +180,27 @@ def test_a_tokenizer_that_needs_a_package_says_so(
     monkeypatch.setattr(transformers.AutoTokenizer, "from_pretrained", fail)
     with pytest.raises(ModelError, match=r"not installed: XTokenizer requires the somepiece lib"):
         session.load(folder, quant="none")
+
+
+def test_a_model_that_places_tokens_by_their_columns_reads_rows_of_one_length(
+    session: Session, tmp_path: Path
+) -> None:
+    """The decoder of BART alone; beside a longer row its answer was another."""
+    config = {**BART, "init_std": 1.0}
+    session.load(save(tmp_path / "m", "AutoModelForCausalLM", "bart", **config), quant="none")
+    rows = [{"t": "fox"}, {"t": "the quick brown fox jumps over the lazy dog"}, {"t": "a dog"}]
+    together = session.prompt("{{ t }}", data=rows, max_tokens=12)
+    alone = [session.prompt("{{ t }}", data=[row], max_tokens=12) for row in rows]
+    assert isinstance(together, Answers)
+    assert together.texts == [each.texts[0] for each in alone if isinstance(each, Answers)]
+
+
+def test_rwkv_writes_with_the_weights_of_its_files(session: Session, tmp_path: Path) -> None:
+    """Those of its later layers were halved in place, and saved so after they were tuned."""
+    config = {**SMALL, "hidden_size": 32, "num_hidden_layers": 8, "context_length": 128}
+    folder = save(tmp_path / "m", "AutoModelForCausalLM", "rwkv", **config)
+    session.load(folder, quant="none", dtype="float32")
+    session.prompt("fox", max_tokens=2)
+    weights = session.model().network.state_dict()
+    for name, each in load_file(Path(folder, "model.safetensors")).items():
+        torch.testing.assert_close(weights[name], each, rtol=0, atol=0)

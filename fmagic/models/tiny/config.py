@@ -3,6 +3,38 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+# What the columns of _SHARES are, after the step.
+_TASKS = (
+    "arithmetic",
+    "copying",
+    "drills",
+    "extraction",
+    "fewshot",
+    "french",
+    "qa",
+    "relations",
+    "sentiment",
+    "spam",
+    "summary",
+    "topic",
+)
+_SHARES = (
+    (0, 0.0, 2.0, 1.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 0.0),
+    (80, 0.0, 1.0, 1.0, 0.7, 0.0, 0.0, 1.0, 0.5, 0.0, 0.0, 0.0, 0.0),
+    (260, 0.3, 0.5, 0.5, 1.4, 0.5, 0.4, 2.0, 0.5, 1.4, 1.1, 0.4, 1.3),
+    (4_440, 0.25, 0.5, 0.4, 1.9, 0.4, 0.3, 2.3, 0.3, 1.6, 1.2, 0.3, 1.6),
+    (10_600, 0.2, 0.3, 0.6, 1.9, 0.3, 0.25, 3.8, 0.6, 1.9, 1.0, 0.25, 1.4),
+    (14_000, 0.2, 0.4, 0.5, 1.6, 0.3, 0.25, 4.6, 0.6, 2.2, 1.3, 0.25, 1.3),
+    (16_620, 0.2, 0.3, 0.5, 1.4, 0.3, 0.25, 5.8, 0.5, 2.2, 1.2, 0.25, 1.2),
+    (18_360, 0.2, 0.3, 0.4, 1.4, 0.3, 0.2, 5.6, 0.4, 2.6, 1.9, 0.2, 1.3),
+    (19_800, 0.15, 0.6, 0.3, 1.0, 0.25, 0.15, 7.4, 0.5, 1.9, 1.5, 0.15, 1.0),
+    (21_400, 0.2, 0.6, 0.3, 1.2, 0.3, 0.2, 6.2, 0.4, 2.5, 2.0, 0.2, 1.3),
+    (21_980, 0.2, 0.8, 0.3, 0.9, 0.25, 0.15, 9.6, 0.4, 1.8, 1.2, 0.2, 1.0),
+    (23_480, 0.2, 0.6, 0.3, 1.2, 0.3, 0.2, 7.4, 0.4, 2.4, 1.7, 0.2, 1.3),
+    (24_260, 0.2, 0.8, 0.3, 0.9, 0.25, 0.25, 9.6, 0.4, 1.8, 1.2, 0.25, 1.0),
+    (25_540, 0.2, 0.6, 0.3, 1.2, 0.3, 0.25, 7.4, 0.4, 2.4, 1.7, 0.2, 1.3),
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelShape:
@@ -59,193 +91,15 @@ class TrainConfig:
     label_weight: float = 2.5
     """Factor on the weights of answers that are labels: each is two tokens long, and all that
     the model learns about the meaning of a text comes from them."""
-    shares: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = (
-        (0, (("copying", 2.0), ("drills", 1.0))),
-        (
-            80,
-            (
-                ("copying", 1.0),
-                ("drills", 1.0),
-                ("qa", 1.0),
-                ("relations", 0.5),
-                ("extraction", 0.7),
-            ),
-        ),
-        (
-            260,
-            (
-                ("arithmetic", 0.3),
-                ("copying", 0.5),
-                ("drills", 0.5),
-                ("extraction", 1.4),
-                ("fewshot", 0.5),
-                ("french", 0.4),
-                ("qa", 2.0),
-                ("relations", 0.5),
-                ("sentiment", 1.4),
-                ("spam", 1.1),
-                ("summary", 0.4),
-                ("topic", 1.3),
-            ),
-        ),
-        (
-            4440,
-            (
-                ("arithmetic", 0.25),
-                ("copying", 0.5),
-                ("drills", 0.4),
-                ("extraction", 1.9),
-                ("fewshot", 0.4),
-                ("french", 0.3),
-                ("qa", 2.3),
-                ("relations", 0.3),
-                ("sentiment", 1.6),
-                ("spam", 1.2),
-                ("summary", 0.3),
-                ("topic", 1.6),
-            ),
-        ),
-        (
-            10600,
-            (
-                ("arithmetic", 0.2),
-                ("copying", 0.3),
-                ("drills", 0.6),
-                ("extraction", 1.9),
-                ("fewshot", 0.3),
-                ("french", 0.25),
-                ("qa", 3.8),
-                ("relations", 0.6),
-                ("sentiment", 1.9),
-                ("spam", 1.0),
-                ("summary", 0.25),
-                ("topic", 1.4),
-            ),
-        ),
-        (
-            14000,
-            (
-                ("arithmetic", 0.2),
-                ("copying", 0.4),
-                ("drills", 0.5),
-                ("extraction", 1.6),
-                ("fewshot", 0.3),
-                ("french", 0.25),
-                ("qa", 4.6),
-                ("relations", 0.6),
-                ("sentiment", 2.2),
-                ("spam", 1.3),
-                ("summary", 0.25),
-                ("topic", 1.3),
-            ),
-        ),
-        (
-            16620,
-            (
-                ("arithmetic", 0.2),
-                ("copying", 0.3),
-                ("drills", 0.5),
-                ("extraction", 1.4),
-                ("fewshot", 0.3),
-                ("french", 0.25),
-                ("qa", 5.8),
-                ("relations", 0.5),
-                ("sentiment", 2.2),
-                ("spam", 1.2),
-                ("summary", 0.25),
-                ("topic", 1.2),
-            ),
-        ),
-        (
-            18360,
-            (
-                ("arithmetic", 0.2),
-                ("copying", 0.3),
-                ("drills", 0.4),
-                ("extraction", 1.4),
-                ("fewshot", 0.3),
-                ("french", 0.2),
-                ("qa", 5.6),
-                ("relations", 0.4),
-                ("sentiment", 2.6),
-                ("spam", 1.9),
-                ("summary", 0.2),
-                ("topic", 1.3),
-            ),
-        ),
-        (
-            19800,
-            (
-                ("arithmetic", 0.15),
-                ("copying", 0.6),
-                ("drills", 0.3),
-                ("extraction", 1.0),
-                ("fewshot", 0.25),
-                ("french", 0.15),
-                ("qa", 7.4),
-                ("relations", 0.5),
-                ("sentiment", 1.9),
-                ("spam", 1.5),
-                ("summary", 0.15),
-                ("topic", 1.0),
-            ),
-        ),
-        (
-            21400,
-            (
-                ("arithmetic", 0.2),
-                ("copying", 0.6),
-                ("drills", 0.3),
-                ("extraction", 1.2),
-                ("fewshot", 0.3),
-                ("french", 0.2),
-                ("qa", 6.2),
-                ("relations", 0.4),
-                ("sentiment", 2.5),
-                ("spam", 2.0),
-                ("summary", 0.2),
-                ("topic", 1.3),
-            ),
-        ),
-        (
-            21980,
-            (
-                ("arithmetic", 0.2),
-                ("copying", 0.8),
-                ("drills", 0.3),
-                ("extraction", 0.9),
-                ("fewshot", 0.25),
-                ("french", 0.15),
-                ("qa", 9.6),
-                ("relations", 0.4),
-                ("sentiment", 1.8),
-                ("spam", 1.2),
-                ("summary", 0.2),
-                ("topic", 1.0),
-            ),
-        ),
-        (
-            23480,
-            (
-                ("arithmetic", 0.2),
-                ("copying", 0.6),
-                ("drills", 0.3),
-                ("extraction", 1.2),
-                ("fewshot", 0.3),
-                ("french", 0.2),
-                ("qa", 7.4),
-                ("relations", 0.4),
-                ("sentiment", 2.4),
-                ("spam", 1.7),
-                ("summary", 0.2),
-                ("topic", 1.3),
-            ),
-        ),
+    shares: tuple[tuple[int, tuple[tuple[str, float], ...]], ...] = tuple(
+        (step, tuple((task, share) for task, share in zip(_TASKS, row, strict=True) if share))
+        for step, *row in _SHARES
     )
     """From which step on which tasks have which shares of the tokens; a task that is not named has
-    none. Copying comes first, since all else that quotes its prompt rests on it. The last nine
+    none. Copying comes first, since all else that quotes its prompt rests on it. From 4,440 on the
     entries are those of the shipped weights, which went on from steps 4,440, 10,600, 14,000, 16,620,
-    19,800 and 21,980, and were given more of the labels from 18,360, 21,400 and 23,480 on."""
+    19,800, 21,980 and 24,260, and were given more of the labels from 18,360, 21,400, 23,480 and
+    25,540 on."""
     pairs: int = 128
     pairs_every: int = 16
     pairs_from: int = 300
