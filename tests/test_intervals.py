@@ -1,8 +1,10 @@
 from __future__ import annotations
 
+import random
+
 import pytest
 
-from fmagic.intervals import wilson
+from fmagic.intervals import Paired, wilson
 
 
 def test_the_interval_is_wilsons() -> None:
@@ -11,3 +13,35 @@ def test_the_interval_is_wilsons() -> None:
     assert wilson(0, 20) == pytest.approx((0.0, 0.1611), abs=5e-5)
     assert wilson(5, 5)[1] == 1.0
     assert wilson(0, 10)[0] == 0
+
+
+def test_the_test_of_pairs_is_mcnemars() -> None:
+    # Agresti, Categorical Data Analysis, section 10.1: 150 of 236 who changed their minds.
+    assert Paired(794, 150, 86, 570).chance == pytest.approx(3.716e-5, rel=1e-3)
+    assert Paired(0, 1, 9, 0).chance == pytest.approx(22 / 1024)
+    assert Paired(5, 0, 0, 5).chance == 1.0
+    assert Paired(0, 3, 3, 0).chance == 1.0
+    assert 0 <= Paired(0, 40_000, 60_000, 0).chance < 1e-300
+
+
+def test_the_interval_of_pairs_is_that_of_bonett_and_price() -> None:
+    # Agresti's table again; with two rows more it is theirs.
+    paired = Paired(794, 150, 86, 570)
+    assert paired.gain == pytest.approx(-0.04)
+    low, high = paired.interval
+    rows, first, second = 1602, 151 / 1602, 87 / 1602
+    middle = second - first
+    assert (low + high) / 2 == pytest.approx(middle)
+    assert high - low == pytest.approx(
+        2 * 1.96 * ((first + second - middle**2) / rows) ** 0.5, rel=1e-4
+    )
+    assert Paired(1, 0, 0, 0).interval[0] >= -1
+
+
+def test_the_interval_holds_the_gain_as_often_as_it_says() -> None:
+    draws, rows, held = random.Random(1), 60, 0
+    for _ in range(2000):
+        kinds = draws.choices(range(4), (0.5, 0.1, 0.25, 0.15), k=rows)
+        low, high = Paired(*(kinds.count(kind) for kind in range(4))).interval
+        held += low <= 0.15 <= high
+    assert 0.93 < held / 2000 < 0.98

@@ -22,7 +22,7 @@ FILTERS = ("kind", "model", "status", "tags", "since", "sort", "reverse")
 HELP = """\
 %runs [TEXT ...]                    list the runs that hold these words
 %runs show ID                       one run whole, with what it builds on
-%runs diff ID ID                    what changed, and how the figures moved
+%runs diff ID ID                    what changed, how the figures moved, and if that may be chance
 %runs plot [ID ...] [--x rank --y accuracy]
 %runs note ID "TEXT"                a note on a run; "" takes it away
 %runs tag ID TAG ... [--remove TAG]

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
 
 MOST_LABELS = 20  # with more different expected answers they are texts rather than labels
 SHOWN_LABELS = 6
+SIGNS = {True: "1", False: "0", None: "-"}
+SIGNS_TOGETHER = 1_000  # longer strings of a record may be cut
 
 
 @dataclass(slots=True)
@@ -70,8 +72,13 @@ class EvaluateResult:
 
     def summary(self) -> dict[str, object]:
         """Return what the record of the run says about the output."""
+        signs = "".join(SIGNS[each] for each in self.correct)
         return {
             "text": "\n".join(each or "" for each in self.answers),
+            "marks": [
+                signs[start : start + SIGNS_TOGETHER]
+                for start in range(0, len(signs), SIGNS_TOGETHER)
+            ],
             "table": {
                 "rows": self.total,
                 "answered": self.done,

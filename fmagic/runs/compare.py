@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
+from collections import Counter
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Literal
 
+from fmagic.intervals import Paired
 from fmagic.runs.record import flat
 from fmagic.views import Card, KeyValue, Stack, Table, Text, Words, number
 
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
     from fmagic.runs.record import RunRecord
     from fmagic.views import Block
 
+LIKELY = 0.05  # what is as probable as that by chance proves nothing
+LEAST = 0.001  # smaller probabilities are not told apart
 PARTS = ("model", "data", "environment")
 _ALIGN: tuple[Literal["left", "right"], ...] = ("left", "right", "right", "right", "right")
 
@@ -28,6 +32,7 @@ class Difference:
         metrics: figures of either run, `{"accuracy": (0.8, 0.9)}`.
         same: parts that are alike in both.
         same_output: whether the outputs are alike; `None` if one of them is not known.
+        rows: what both did on the same rows, of two evaluations on the same data.
     """
 
     before: RunRecord
@@ -36,10 +41,12 @@ class Difference:
     metrics: Mapping[str, tuple[float | None, float | None]]
     same: tuple[str, ...]
     same_output: bool | None
+    rows: Paired | None = None
 
     def block(self) -> Block:
         """Return it to be looked at."""
         titles = [f"{each.kind} {each.short_id}" for each in (self.before, self.after)]
+        head = [] if self.rows is None else [KeyValue(_said(self.rows))]
         blocks: list[Block] = []
         for title in ("template", "cell"):
             texts = [_text(each, title) for each in (self.before, self.after)]
@@ -63,7 +70,7 @@ class Difference:
         if self.same:
             pairs.append(("the same in both", ", ".join(self.same)))
         blocks.append(KeyValue(pairs))
-        return Card(f"{titles[0]} → {titles[1]}", [Stack(blocks)])
+        return Card(f"{titles[0]} → {titles[1]}", [Stack([*head, *blocks])])
 
 
 def compare(before: RunRecord, after: RunRecord) -> Difference:
@@ -88,7 +95,47 @@ def compare(before: RunRecord, after: RunRecord) -> Difference:
         name: (before.metrics.get(name), after.metrics.get(name))
         for name in {**before.metrics, **after.metrics}
     }
-    return Difference(before, after, changed, metrics, tuple(same), after.gave_the_same(before))
+    return Difference(
+        before,
+        after,
+        changed,
+        metrics,
+        tuple(same),
+        after.gave_the_same(before),
+        _paired(before, after),
+    )
+
+
+def _paired(before: RunRecord, after: RunRecord) -> Paired | None:
+    """Return what two evaluations did on the same rows; `None` if their rows are not the same."""
+    prints = [each.data.sha256 if each.data is not None else None for each in (before, after)]
+    if None in prints or prints[0] != prints[1]:
+        return None
+    marks = [_marks(before), _marks(after)]
+    if len(marks[0]) != len(marks[1]) or not {*marks[0], *marks[1]} <= set("10-"):
+        return None  # one of them is cut
+    pairs = Counter(zip(*marks, strict=True))
+    found = Paired(pairs["1", "1"], pairs["1", "0"], pairs["0", "1"], pairs["0", "0"])
+    return found if found.count else None
+
+
+def _marks(record: RunRecord) -> str:
+    return "".join((record.output.marks if record.output is not None else None) or ())
+
+
+def _said(rows: Paired) -> list[tuple[str, object]]:
+    low, high = (100 * end for end in rows.interval)
+    if rows.chance < LIKELY:
+        verdict = f"{'better' if rows.gain > 0 else 'worse'}, and hardly by chance"
+    else:
+        verdict = "the difference may be chance"
+    chance = f"= {rows.chance:.3f}" if rows.chance >= LEAST else f"< {LEAST}"
+    alone = f"{rows.second:,} only after, {rows.first:,} only before"
+    return [
+        ("verdict", f"{verdict} (p {chance}, McNemar's exact test)"),
+        ("accuracy", f"{100 * rows.gain:+.1f} points (95% interval {low:+.1f} to {high:+.1f})"),
+        ("right rows", f"{rows.both:,} in both, {alone}, {rows.neither:,} in neither"),
+    ]
 
 
 def _text(record: RunRecord, title: str) -> str:

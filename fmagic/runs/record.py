@@ -82,11 +82,13 @@ class OutputInfo(_Part):
     """What came out: a text, the outline of a table, or both.
 
     `sha256` is that of the text; of a tuning that of the weights that were saved, of vectors that of
-    their bytes.
+    their bytes. `marks` has a sign for each row of an evaluation, in strings of a thousand: `1` right,
+    `0` wrong, `-` not answered.
     """
 
     text: str | None = None
     table: dict[str, Any] | None = None
+    marks: list[str] | None = None
     sha256: str | None = None
 
     @classmethod

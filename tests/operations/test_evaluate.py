@@ -68,6 +68,7 @@ def test_answers_are_those_of_prompting_and_are_compared(model: LanguageModel) -
     assert result.scores["n"] == 6
     assert result.total == result.done == 6
     assert result.metrics()["output_tokens"] > 0
+    assert result.summary()["marks"] == ["110111"]
 
 
 def test_choices_are_scored_and_rows_left_out_stay_empty(model: LanguageModel) -> None:
@@ -76,6 +77,7 @@ def test_choices_are_scored_and_rows_left_out_stay_empty(model: LanguageModel) -
     assert result.answers[0] is None
     assert result.correct[0] is None
     assert result.expected[0] is None
+    assert str(result.summary()["marks"]).startswith("['-")
     assert set(result.answers[1:]) <= {"yes", "no"}
     assert result.scores["n"] == 3
     assert result.scores["expected_outside_choices"] == pytest.approx(1 / 3)
