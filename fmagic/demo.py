@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError
+from fmagic.views.formats import duration
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -28,7 +29,7 @@ def run(folder: Path) -> int:
     try:
         import nbformat
         from nbclient import NotebookClient
-        from nbclient.exceptions import CellExecutionError
+        from nbclient.exceptions import CellExecutionError, CellTimeoutError
         from nbconvert import HTMLExporter
     except ModuleNotFoundError as error:
         raise FmagicError(
@@ -61,6 +62,11 @@ def run(folder: Path) -> int:
         client.execute()
     except CellExecutionError as error:
         failed = f"{error.ename}: {error.evalue}"
+    except CellTimeoutError:
+        failed = (
+            f"It took more than {duration(LONGEST_CELL)}: this machine is busy, or slow. "
+            "Try again when nothing else runs, or run the cells by hand in JupyterLab."
+        )
     executed = folder / NOTEBOOK.replace(".ipynb", ".executed.ipynb")
     nbformat.write(notebook, executed)
     page = executed.with_suffix(".html")

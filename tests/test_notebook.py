@@ -178,6 +178,7 @@ def test_the_quickstart_runs_and_tells_a_true_story(
     assert runs[4]["parents"] == [runs[3]["id"]]
     page = (tmp_path / "demo" / "01-quickstart.executed.html").read_text(encoding="utf-8")
     assert "reply-lora" in page
+    assert "better, and hardly by chance" in page
 
 
 def test_a_bad_cell_stops_a_notebook() -> None:
