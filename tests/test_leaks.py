@@ -21,7 +21,7 @@ MOST_GROWTH = 0.05  # of what is resident after the second round
 SCRIPT = """
 import json, sys
 from fmagic.errors import FmagicError
-from fmagic.models import copies, loader
+from fmagic.models import assembly, copies
 from fmagic.models.devices import resident_bytes
 from fmagic.session import Session
 from fmagic.settings import Fmagic
@@ -40,7 +40,7 @@ def short(*_, **__):
 
 if failure:
     where, what = failure.split(":")
-    setattr(loader, where, {"stop": stop, "short": short}[what])
+    setattr(assembly, where, {"stop": stop, "short": short}[what])
 sizes = []
 for _ in range(int(sys.argv[2])):
     if failure:

@@ -212,7 +212,7 @@ def test_what_nobody_expected_is_behind_the_error(
         held = "a frame of the failed load"
         raise RuntimeError(f"something odd in {held}")
 
-    monkeypatch.setattr("fmagic.models.loader.must_work", fail)
+    monkeypatch.setattr("fmagic.models.assembly.must_work", fail)
     with pytest.raises(ModelError, match="something odd") as caught:
         session.load(str(session.model().folder), name="other")
     assert isinstance(caught.value.__cause__, RuntimeError)
@@ -474,14 +474,14 @@ def test_what_load_returned_is_that_very_model(session: Session, tmp_path: Path)
 def test_stop_says_that_the_model_before_is_gone(
     session: Session, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from fmagic.models import loader
+    from fmagic.models import assembly
 
     def stop(*_: object, **__: object) -> None:
         raise KeyboardInterrupt
 
     name = session.model().name
     spec = session.model().spec
-    monkeypatch.setattr(loader, "load_module", stop)
+    monkeypatch.setattr(assembly, "load_module", stop)
     with pytest.raises(Interrupted, match=f"Stopped. {name} was freed to make room; `%model"):
         session.load(str(spec), name=name)
     with pytest.raises(ModelNotFoundError):

@@ -10,31 +10,25 @@ from __future__ import annotations
 import contextlib
 import dataclasses
 import gc
-from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import FmagicError, ModelError, OptionError, OutOfMemoryError, empty_frames
-from fmagic.models import copies, fit, keeping, quant, sharing, spread
+from fmagic.models import fit, spread
 from fmagic.models.adapters import CONFIG as ADAPTER_CONFIG
-from fmagic.models.adapters import Adapter, attach, find_adapter, open_adapter
-from fmagic.models.architecture import Plan, make_plan
+from fmagic.models.adapters import Adapter, find_adapter, open_adapter
+from fmagic.models.architecture import make_plan
+from fmagic.models.assembly import Order, Request, build
 from fmagic.models.catalog import license_for
-from fmagic.models.checkpoint import Weights, find_weights, transformer_folder
+from fmagic.models.checkpoint import transformer_folder
 from fmagic.models.devices import detect
 from fmagic.models.hub import resolve
-from fmagic.models.measures import context_length, weight_bytes
 from fmagic.models.memory import is_shortage, shortage_message
 from fmagic.models.placing import find_place
 from fmagic.models.precision import choose_dtype
-from fmagic.models.quiet import hush_casts
 from fmagic.models.reading import (
     UnfitTypeError,
-    load_module,
-    load_tokenizer,
-    method_options,
-    must_work,
     skeleton,
 )
 from fmagic.models.spec import TUNED_FILE, ModelSpec, known_names, parse_spec, read_json
@@ -47,27 +41,8 @@ if TYPE_CHECKING:
 
     from fmagic.models.devices import Device
     from fmagic.models.encoder import Encoder
-    from fmagic.models.hub import LocalModel
     from fmagic.models.language import LanguageModel
-    from fmagic.models.licenses import License
     from fmagic.models.loaded import Loaded
-
-
-@dataclass(frozen=True, slots=True)
-class _Request:
-    """What was asked for, with names resolved."""
-
-    quant: str
-    dtype: str | None
-    ways: tuple[Device, ...]  # to be tried one after the other
-    trust_remote_code: bool
-    allow_pickle: bool
-    notice: str | None = None
-
-    @property
-    def takes_any_dtype(self) -> bool:
-        """Whether the type of numbers is left to fmagic."""
-        return self.dtype in (None, "auto")
 
 
 def load(
@@ -119,7 +94,7 @@ def load(
         models_dir = Path(settings.models_dir)
         if isinstance(spec, str):
             spec = parse_spec(spec, models_dir=models_dir)
-        request = _Request(
+        request = Request(
             quant=quant or settings.quant,
             dtype=dtype,
             ways=_ways(device or settings.device, replaces),
@@ -140,21 +115,21 @@ def load(
         )
         stated = license_for(base, local.root, models_dir, adapter=found.path if found else None)
         with alone or contextlib.nullcontext():
-            read = partial(
-                _load,
+            # Much may have happened while it was fetched.
+            request = dataclasses.replace(request, ways=_ways(device or settings.device, replaces))
+            order = Order(
                 spec,
                 base,
                 local,
                 found,
+                request,
                 name=name,
                 settings=settings,
                 replaces=replaces,
                 beside=[each for each in beside if each is not replaces],
                 stated=stated,
             )
-            # Much may have happened while it was fetched.
-            request = dataclasses.replace(request, ways=_ways(device or settings.device, replaces))
-            return _in_some_type(read, request, spec.name)
+            return _in_some_type(order)
     except BaseException as error:  # noqa: BLE001 - also Ctrl-C has to give the memory back
         failure = error
     empty_frames(failure)  # they hold the model
@@ -168,26 +143,25 @@ def load(
         del failure, said
 
 
-def _in_some_type(
-    read: Callable[[_Request], LanguageModel | Encoder], request: _Request, name: str
-) -> LanguageModel | Encoder:
-    """Read a model, in a better type if it does not work in ours and none was asked for."""
+def _in_some_type(order: Order) -> LanguageModel | Encoder:
+    """Build a model, in a better type if it does not work in ours and none was asked for."""
     try:
-        return read(request)
+        return build(order)
     except UnfitTypeError as error:
-        if not request.takes_any_dtype:
+        if not order.request.takes_any_dtype:
             raise
         better, because = error.better, error.because
         empty_frames(error)
     gc.collect()
-    notice = f"{name} computes in {better}: {because}."
+    notice = f"{order.spec.name} computes in {better}: {because}."
+    request = dataclasses.replace(order.request, dtype=better, notice=notice)
     try:
-        return read(dataclasses.replace(request, dtype=better, notice=notice))
+        return build(dataclasses.replace(order, request=request))
     except OutOfMemoryError as error:
         raise OutOfMemoryError(f"{notice} {error}") from None
 
 
-def _must_suit(request: _Request, label: str, folder: Path) -> None:
+def _must_suit(request: Request, label: str, folder: Path) -> None:
     """Refuse a model by its config.json: before hours of fetching, not after them.
 
     Raises:
@@ -266,170 +240,3 @@ def _base_and_adapter(
     if adapter is None:
         return spec, None
     return spec, find_adapter(adapter, models_dir=models_dir, allow_pickle=allow_pickle)
-
-
-def _load(
-    spec: ModelSpec,
-    base: ModelSpec,
-    local: LocalModel,
-    adapter: Adapter | None,
-    request: _Request,
-    *,
-    name: str | None,
-    settings: Fmagic,
-    replaces: Loaded | None,
-    beside: Iterable[Loaded],
-    stated: License,
-) -> LanguageModel | Encoder:
-    from fmagic.models.encoder import Encoder
-    from fmagic.models.generating import beams_of
-    from fmagic.models.language import LanguageModel
-
-    label = spec.name
-    plan = make_plan(
-        local.path,
-        name=label,
-        trust_remote_code=request.trust_remote_code,
-        is_vectors=(local.root / "modules.json").is_file(),
-    )
-    weights = find_weights(local.path, allow_pickle=request.allow_pickle)
-    tokenizer = load_tokenizer(local, plan, label)
-    dtype = choose_dtype(request.dtype, request.ways[0])
-    empty = skeleton(plan)
-    lends = adapter and sharing.lender(
-        beside,
-        local.root,
-        local.revision,
-        quant=None if request.quant == quant.AUTO else request.quant,
-        # A base may have needed another type than the usual one.
-        dtype=None if request.takes_any_dtype else dtype,
-        devices=[str(part) for way in request.ways for part in way.each],
-    )
-    census = fit.take_census(empty)
-    if lends:
-        device, dtype, choice = lends.device, lends.dtype, _same_method(lends)
-    else:
-        device, choice, needed = find_place(
-            plan, census, ways=request.ways, asked=request.quant, dtype=dtype, label=label
-        )
-    if replaces is not None:
-        replaces.unload()
-    if lends:
-        module, notices = sharing.share(lends.module), [plan.notice, request.notice]
-    else:
-        module, notices = _read(
-            base,
-            local,
-            weights,
-            plan,
-            choice.method,
-            tokenizer=tokenizer,
-            empty=empty,
-            dtype=dtype,
-            device=device,
-            needed=needed,
-            settings=settings,
-            parameters=census.parameters,
-            label=label,
-        )
-        notices.append(request.notice)
-        device = spread.settled(device, module)
-        if adapter is not None and spread.offloads(device):
-            raise OptionError(
-                f"{label} does not fit on the GPUs, and an adapter cannot be put on a model of "
-                "which a part stays in the processor's memory. Add --quant nf4."
-            )
-        notices.append(spread.warning(device, module))
-    if plan.kind == "encoder" and local.doubtful:
-        notices.append(
-            f"How the vectors of {label} are pooled could not be looked up; the mean of the tokens is "
-            f"taken. With a network, `hf download {base.name}` fetches what its makers say."
-        )
-    taken = weight_bytes(module)
-    if adapter is not None:
-        module, notice = attach(module, adapter, tokenizer)
-        notices += [notice, adapter.notice]
-    if choice.method.name == "int8":
-        hush_casts(module)
-    if plan.kind == "seq2seq" and (beams := beams_of(module)) > 1:
-        notices.append(
-            f"{label} searches with {beams} beams, as its makers set it: answers come whole, unless "
-            "--temperature is above 0."
-        )
-    return (Encoder if plan.kind == "encoder" else LanguageModel)(
-        name=name or label,
-        spec=spec,
-        kind=plan.kind,
-        module=module,
-        tokenizer=tokenizer,
-        folder=local.root,
-        device=device,
-        dtype=dtype,
-        quant=choice.method.name,
-        quant_reason=choice.reason,
-        revision=spec.revision if spec.kind == "tuned" else local.revision,
-        adapter=adapter.name if adapter else None,
-        adapter_run=adapter.run if adapter else None,
-        parameters=census.parameters,
-        weight_bytes=taken,
-        context_length=context_length(module, tokenizer, encoder=plan.kind == "encoder"),
-        batch_tokens=settings.batch_tokens,
-        notices=tuple(filter(None, notices)),
-        license=stated,
-        trust_remote_code=plan.with_code,
-        allow_pickle=weights.pickled,
-    )
-
-
-def _read(
-    spec: ModelSpec,
-    local: LocalModel,
-    weights: Weights,
-    plan: Plan,
-    method: quant.Method,
-    *,
-    tokenizer: Any,
-    empty: Any,
-    dtype: str,
-    device: Device,
-    needed: fit.Fit,
-    settings: Fmagic,
-    parameters: int,
-    label: str,
-) -> tuple[Any, list[str | None]]:
-    """Return a model with its weights, and notices: from its quantized copy if there is one."""
-    options = method_options(plan, empty, method, dtype)
-    alone = not device.parts  # a copy is for one device
-    place = (settings.keep_quantized and alone) and copies.place_of(
-        copies.root_of(settings.cache_dir),
-        spec,
-        local,
-        weights,
-        plan=plan,
-        method=method,
-        options=options,
-        dtype=dtype,
-        device=device,
-        parameters=parameters,
-    )
-    module, broken = keeping.read(place) if place else (None, None)
-    kept = None
-    if module is None:
-        module = load_module(
-            local.path,
-            plan,
-            dtype=dtype,
-            placement=spread.placement(device, needed),
-            pickled=weights.pickled,
-            options=options,
-            label=label,
-        )
-        logits = must_work(module, tokenizer, method.name, dtype, label)
-        if place:
-            kept = keeping.keep(place, keeping.Fresh(module, tokenizer, logits, parameters))
-    return module, [plan.notice, broken, kept]
-
-
-def _same_method(lends: Loaded) -> quant.Choice:
-    method = quant.get(lends.quant, lends.device)
-    return quant.Choice(method, f"it shares the weights of {lends.name}")

@@ -56,7 +56,7 @@ def states(model: Any) -> Any:
 
 def quantizes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
     """Return a list that grows by one with each load that quantizes."""
-    from fmagic.models import loader
+    from fmagic.models import assembly
 
     seen: list[bool] = []
     whole = load_module
@@ -65,7 +65,7 @@ def quantizes(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
         seen.append(True)
         return whole(*args, **kwargs)
 
-    monkeypatch.setattr(loader, "load_module", counted)
+    monkeypatch.setattr(assembly, "load_module", counted)
     return seen
 
 

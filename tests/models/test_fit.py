@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from fmagic.errors import OutOfMemoryError
-from fmagic.models import loader, quant, spread
+from fmagic.models import assembly, quant, spread
 from fmagic.models.devices import Device
 from fmagic.models.fit import Census, Fit, Training, estimate, left_alone, refusal, take_census
 from fmagic.models.loader import load
@@ -113,7 +113,7 @@ def test_a_model_that_does_not_fit_is_refused_before_it_is_read(
     def refuse(*_: object, **__: object) -> None:
         pytest.fail("weights were read")
 
-    monkeypatch.setattr(loader, "load_module", refuse)
+    monkeypatch.setattr(assembly, "load_module", refuse)
     small = Device("cpu", 0, "a small processor", 10**9, 10**6)
     monkeypatch.setattr(spread, "detect", lambda _: small)
     with pytest.raises(OutOfMemoryError, match=r"does not fit on a small processor.*missing"):

@@ -21,7 +21,7 @@ from fmagic.errors import (
     OutOfMemoryError,
     UnsafeModelError,
 )
-from fmagic.models import loader
+from fmagic.models import assembly
 from fmagic.models.encoder import Encoder
 from fmagic.models.language import LanguageModel
 from fmagic.models.licenses import UNKNOWN
@@ -286,7 +286,7 @@ def test_a_failed_load_leaves_nothing_behind(
         held = module  # what a frame of a failed load keeps
         raise RuntimeError(f"something odd in {type(held).__name__}")
 
-    monkeypatch.setattr(loader, fails_at, fail)
+    monkeypatch.setattr(assembly, fails_at, fail)
     with pytest.raises(ModelError, match="something odd in LlamaForCausalLM") as caught:
         load(str(checkpoints("llama")), device="cpu")
     assert alive[0]() is None
@@ -303,7 +303,7 @@ def test_memory_comes_back_after_a_failed_load(
     folder = make_checkpoint(tmp_path / "m", "llama", hidden_size=1024, intermediate_size=4096)
     load(str(folder), dtype="float32", device="cpu").unload()
     before = resident_bytes()
-    monkeypatch.setattr(loader, "must_work", _stop)
+    monkeypatch.setattr(assembly, "must_work", _stop)
     with pytest.raises(KeyboardInterrupt):
         load(str(folder), dtype="float32", device="cpu")
     assert resident_bytes() - before < 30_000_000  # of 150 MB
@@ -319,7 +319,7 @@ def test_memory_that_runs_out_while_loading(
     def fail(*_: object, **__: object) -> None:
         raise MemoryError
 
-    monkeypatch.setattr(loader, "load_module", fail)
+    monkeypatch.setattr(assembly, "load_module", fail)
     with pytest.raises(OutOfMemoryError, match="are free now"):
         load(str(checkpoints("llama")), device="cpu")
 

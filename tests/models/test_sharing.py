@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from fmagic.errors import ModelError, ModelNotFoundError
-from fmagic.models import loader
+from fmagic.models import assembly
 from fmagic.models.measures import tensors_of
 from fmagic.models.reading import load_module
 from fmagic.models.tiny import weights_digest
@@ -72,7 +72,7 @@ def test_the_weights_are_read_once(
     alone = session.load("tuned", quant=method)
     expected = states(alone)
     session.unload()
-    monkeypatch.setattr(loader, "load_module", counted)
+    monkeypatch.setattr(assembly, "load_module", counted)
     plain = session.load(base, name="base", quant=method)
     whole = plain.weight_bytes
     before = states(plain)
