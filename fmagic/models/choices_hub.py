@@ -110,7 +110,7 @@ def measured(choice: Choice, sizer: Sizer) -> Choice:
             where the network is off or does not answer.
     """
     remote = remote_census(choice.name)
-    census, shape = census_of(remote.tensors), shape_of(remote.config)
+    census, shape = census_of(remote.tensors, remote.config), shape_of(remote.config)
     fits, best, reason = sizer.of_task(choice.task, census, shape)
     return dataclasses.replace(
         choice,

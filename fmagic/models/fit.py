@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from fmagic.models.devices import LIMIT_VARIABLE
+from fmagic.models.precision import BYTES
 from fmagic.views import size
 
 if TYPE_CHECKING:
@@ -49,11 +50,13 @@ class Census:
         linear: in linear layers, which can be quantized.
         other: embeddings, head, norms and biases, which stay as they are.
         largest: in the largest tensor.
+        stored: bytes of one weight in the files.
     """
 
     linear: int
     other: int
     largest: int
+    stored: int = FULL
 
     @property
     def parameters(self) -> int:
@@ -172,7 +175,17 @@ def take_census(module: Any) -> Census:
     sizes = {id(weight): weight.numel() for weight in module.parameters()}
     linear = {id(each.weight) for _, each, stays in _linear_layers(module) if not stays}
     counted = sum(sizes[key] for key in linear)
-    return Census(counted, sum(sizes.values()) - counted, max(sizes.values(), default=0))
+    return Census(
+        counted,
+        sum(sizes.values()) - counted,
+        max(sizes.values(), default=0),
+        stored_width(getattr(getattr(module, "config", None), "dtype", None)),
+    )
+
+
+def stored_width(dtype: object) -> int:
+    """Return the bytes of one weight in files of the type that a configuration names."""
+    return BYTES.get(str(dtype).removeprefix("torch."), FULL)
 
 
 def left_alone(module: Any) -> list[str]:
@@ -263,8 +276,12 @@ def estimate(
             cache = int(GROWTH * batch * shape.cache_bytes(dtype_bytes, context))
         # A tensor is read in the type of its file before it is cast or quantized, for a GPU in the
         # memory of the processor; that is over when the first pass begins.
-        read = dtype_bytes if device.type == "cuda" else FULL
-        work = max(int(SLACK * work), census.largest * read)
+        read = dtype_bytes if device.type == "cuda" else census.stored
+        is_copied = method.bytes_per_parameter is not None or read != dtype_bytes
+        if is_copied or device.type == "cuda":
+            work = max(int(SLACK * work), census.largest * read)
+        else:
+            work = int(SLACK * work)
     else:
         learning = _learning_bytes(shape, census, training)
         tokens = training.batch * min(training.tokens, context)

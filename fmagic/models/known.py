@@ -29,6 +29,9 @@ Task = Literal[
 TASKS: tuple[Task, ...] = get_args(Task)
 
 
+PUBLISHED_BYTES = 2  # of one weight, where the list says nothing else
+
+
 @dataclass(frozen=True, slots=True)
 class KnownModel:
     """A model of the curated list.
@@ -101,7 +104,9 @@ def _by_name() -> dict[str, KnownModel]:
 def _model(entry: dict[str, Any]) -> KnownModel:
     parts = entry.get("parts", {})
     total = entry["parameters"] if "parameters" in entry else sum(parts.values())
-    shape = entry.get("shape")
+    shape, stored = entry.get("shape"), entry.get("stored_bytes")
+    width = round(stored / total) if stored else PUBLISHED_BYTES
+    counted = entry.get("census", {"linear": 0, "other": total, "largest": 0})
     return KnownModel(
         name=entry["name"],
         task=entry["task"],
@@ -117,9 +122,9 @@ def _model(entry: dict[str, Any]) -> KnownModel:
         released=entry["released"],
         languages=entry.get("languages", ""),
         source=entry["source"],
-        stored_bytes=entry.get("stored_bytes"),
+        stored_bytes=stored,
         shape=Shape(**shape) if shape else None,
-        census=Census(**entry["census"]) if "census" in entry else Census(0, total, 0),
+        census=Census(**counted, stored=width),
         parts=parts,
         config=entry.get("config", {}),
     )

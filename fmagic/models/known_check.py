@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
-import json
 import re
 import sys
 from pathlib import Path
@@ -66,6 +65,8 @@ def problems(model: known.KnownModel) -> list[str]:
     if not model.config:
         return []
     shape, census = derive(model.config, model.task)
+    # How the weights are stored is said by the size of their file, and not by the configuration.
+    census = dataclasses.replace(census, stored=model.census.stored)
     found = []
     if shape != model.shape:
         found.append(f"shape is {shape}, the file has {model.shape}")
@@ -91,8 +92,8 @@ def rewritten(text: str) -> str:
             shape, census = derive(entry["config"], entry["task"])
             lines.append(f"parameters = {census.parameters}")
             if shape is not None:
-                lines.append(f"shape = {_inline(dataclasses.asdict(shape))}")
-            lines.append(f"census = {_inline(dataclasses.asdict(census))}")
+                lines.append(f"shape = {_inline(shape)}")
+            lines.append(f"census = {_inline(census)}")
         made.append("\n".join(lines) + "\n")
     return head + "\n".join(f"{HEADER}\n{block}" for block in made)
 
@@ -129,10 +130,14 @@ def _is_derived(line: str, entry: Mapping[str, Any]) -> bool:
     return "config" in entry and name is not None and name[1] in DERIVED
 
 
-def _inline(values: Mapping[str, int]) -> str:
-    return (
-        "{ " + ", ".join(f"{name} = {json.dumps(value)}" for name, value in values.items()) + " }"
-    )
+def _inline(part: Shape | fit.Census) -> str:
+    # What the weights are stored in follows from the size of their file.
+    numbers = {
+        name: number
+        for name, number in dataclasses.asdict(part).items()
+        if name != "stored" and (name != "latent" or number)
+    }
+    return "{ " + ", ".join(f"{name} = {number}" for name, number in numbers.items()) + " }"
 
 
 if __name__ == "__main__":

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import ModelError
 from fmagic.models.checkpoint import find_weights, read_header
-from fmagic.models.fit import COLUMNS, ROWS, Census
+from fmagic.models.fit import COLUMNS, ROWS, Census, stored_width
 from fmagic.models.shape import Shape
 from fmagic.models.spec import read_json
 
@@ -30,12 +30,21 @@ _STAYS = re.compile(
 )
 
 
-def census_of(shapes: Mapping[str, tuple[int, ...]]) -> Census:
-    """Count the weights of a model by the names and shapes of its tensors."""
+def census_of(
+    shapes: Mapping[str, tuple[int, ...]], config: Mapping[str, Any] | None = None
+) -> Census:
+    """Count the weights of a model by the names and shapes of its tensors.
+
+    Args:
+        shapes: of all tensors.
+        config: the content of config.json, which says in which type they are stored.
+    """
+    said = config or {}
+    dtype = said.get("dtype") or said.get("torch_dtype")  # the older name
     linear = sum(math.prod(shape) for name, shape in shapes.items() if _is_linear(name, shape))
     total = sum(math.prod(shape) for shape in shapes.values())
     largest = max((math.prod(shape) for shape in shapes.values()), default=0)
-    return Census(linear, total - linear, largest)
+    return Census(linear, total - linear, largest, stored_width(dtype))
 
 
 def local_size(folder: Path) -> tuple[Census, Shape] | None:
@@ -46,7 +55,7 @@ def local_size(folder: Path) -> tuple[Census, Shape] | None:
         shapes = dict(_shapes(files))
     except ModelError:
         return None
-    return None if config is None or not shapes else (census_of(shapes), shape_of(config))
+    return None if config is None or not shapes else (census_of(shapes, config), shape_of(config))
 
 
 def shape_of(config: Mapping[str, Any]) -> Shape:

@@ -1,15 +1,22 @@
 """What a model takes, before it is loaded."""
 
+import dataclasses
+from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+import transformers
 
 from fmagic.errors import OutOfMemoryError
 from fmagic.models import assembly, quant, spread
+from fmagic.models.architecture import Plan
 from fmagic.models.devices import Device
 from fmagic.models.fit import Census, Fit, Training, estimate, left_alone, refusal, take_census
 from fmagic.models.loader import load
+from fmagic.models.reading import skeleton
 from fmagic.models.shape import Shape
+from fmagic.models.sizing import local_size
 from tests.support.checkpoints import Checkpoints, make_model
 
 DEVICE = Device("cpu", 0, "a processor", 10**9, 10**9)
@@ -86,6 +93,35 @@ def test_a_feed_forward_part_without_a_gate_takes_less() -> None:
     fewer = Census(census.linear - 2 * 64 * 128, census.other, census.largest)
     without = estimate(shape, fewer, plain, DEVICE, dtype_bytes=2, context=4096)
     assert without.activations < gated.activations
+
+
+def test_a_tensor_is_copied_only_where_it_is_cast_or_quantized() -> None:
+    """The embedding of Gemma 3n is a third of the model; it counted twice."""
+    methods, shape = quant.methods(), Shape.of(make_model("llama").config)
+    census = Census(10**6, 10**9, 10**9, stored=2)
+    cpu = dataclasses.replace(DEVICE, type="cpu")
+
+    def work(method: str, **stored: int) -> int:
+        counted = dataclasses.replace(census, **stored)
+        fit = estimate(shape, counted, methods[method], cpu, dtype_bytes=2, context=64)
+        return fit.activations
+
+    assert work("none") < 10**8
+    assert work("none", stored=4) == 4 * 10**9
+    assert work("nf4") >= 2 * 10**9
+
+
+@pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
+def test_the_type_of_the_files_is_that_of_the_configuration(tmp_path: Path, dtype: str) -> None:
+    model = make_model("llama").to(getattr(torch, dtype))
+    model.save_pretrained(tmp_path)
+    width = 4 if dtype == "float32" else 2
+    config = transformers.AutoConfig.from_pretrained(tmp_path)
+    plan = Plan("causal", "AutoModelForCausalLM", config, with_code=False)
+    assert take_census(skeleton(plan)).stored == width
+    found = local_size(tmp_path)
+    assert found is not None
+    assert found[0].stored == width
 
 
 def test_the_sum_and_its_words() -> None:
