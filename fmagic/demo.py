@@ -64,7 +64,7 @@ def run(folder: Path) -> int:
         failed = f"{error.ename}: {error.evalue}"
     except CellTimeoutError:
         failed = (
-            f"It took more than {duration(LONGEST_CELL)}: this machine is busy, or slow. "
+            f"It took more than {duration(LONGEST_CELL)}: this machine is probably busy or slow. "
             "Try again when nothing else runs, or run the cells by hand in JupyterLab."
         )
     executed = folder / NOTEBOOK.replace(".ipynb", ".executed.ipynb")

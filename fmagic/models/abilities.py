@@ -30,15 +30,16 @@ def must_not_look_ahead(network: Any, name: str, purpose: str) -> None:
         )
 
 
-PLACED_BY_MASK = frozenset({"bloom", "mpt"})
-"""Types of models that are given no places of tokens and find them by the mask."""
+NEED_NO_PLACES = frozenset({"bloom", "mpt"})
+"""Types of models that are given no places of tokens and need none: for their biases (ALiBi) only the
+distance of two tokens counts."""
 
 
 def counts_columns(network: Any) -> bool:
     """Whether a network places tokens by their columns, where padding moves them; BART's decoder."""
     known = type(network).__module__.startswith("transformers.")
     positions = "position_ids" in inspect.signature(network.forward).parameters
-    return known and not positions and network.config.model_type not in PLACED_BY_MASK
+    return known and not positions and network.config.model_type not in NEED_NO_PLACES
 
 
 def reads_more(network: Any) -> bool:

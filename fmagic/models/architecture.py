@@ -90,8 +90,9 @@ def make_plan(folder: Path, *, name: str, trust_remote_code: bool, is_vectors: b
     with_code = _runs_code(content, name=name, trusted=trust_remote_code)
     config = _config(folder, name=name, with_code=with_code)
     if getattr(config, "rescale_every", 0):
-        # RWKV halves weights in place whenever it goes from learning to writing, to suit float16,
-        # which is not used here; quantized ones and those of an adapter it would spoil.
+        # RWKV halves weights in place whenever it goes from learning to writing, to suit float16:
+        # quantized ones and those of an adapter it would spoil, and full training would save them
+        # so. Without that it is not computed in float16, see `reading.must_work`.
         config.rescale_every = 0
     if with_code:
         return _by_code(content["auto_map"], config, name=name, is_vectors=is_vectors)

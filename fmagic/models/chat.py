@@ -89,7 +89,7 @@ def _by_template(tokenizer: Any, turns: Sequence[Turn]) -> Rendered:
                 f"The model's chat template refuses these turns: {second}."
             ) from None
     opening = NO_THOUGHT if _OPEN_THOUGHT.search(text) else ""
-    prefix, suffix = _around(tokenizer, messages, text + opening)
+    prefix, suffix = _around(tokenizer, messages, text, opening)
     if prefix.strip():
         # A space stays with the answer: most tokenizers have it in the answer's first token.
         opening += prefix.rstrip(" ")
@@ -189,12 +189,19 @@ def _merge_system(messages: list[dict[str, str]]) -> list[dict[str, str]]:
     return [{"role": "user", "content": content}, *messages[2:]]
 
 
-def _around(tokenizer: Any, messages: list[dict[str, str]], before: str) -> tuple[str, str]:
-    """Return what the template writes between `before` and an answer, and after the answer."""
+def _around(
+    tokenizer: Any, messages: list[dict[str, str]], asked: str, opening: str
+) -> tuple[str, str]:
+    """Return what the template writes between what is asked with its opening and an answer, and after."""
     try:
         whole = _apply(
             tokenizer, [*messages, {"role": "assistant", "content": _PROBE}], ready=False
         )
+        before = asked + opening
+        if not whole.startswith(before) and messages[0]["role"] == "system":
+            # Mistral's has the system's text in the last turn alone, and only while that is the user's.
+            rest = messages[1:]
+            return _around(tokenizer, rest, _apply(tokenizer, rest), opening)
     except Exception:  # noqa: BLE001 - a template that takes no answer has nothing around it
         return "", ""
     prefix, found, suffix = whole.removeprefix(before).partition(_PROBE)

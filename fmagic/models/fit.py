@@ -50,13 +50,14 @@ class Census:
         linear: in linear layers, which can be quantized.
         other: embeddings, head, norms and biases, which stay as they are.
         largest: in the largest tensor.
-        stored: bytes of one weight in the files.
+        stored: type of the weights in the files, as torch writes it without `torch.`; empty if that
+            is unknown, or if the largest tensor is put together of several.
     """
 
     linear: int
     other: int
     largest: int
-    stored: int = FULL
+    stored: str = ""
 
     @property
     def parameters(self) -> int:
@@ -175,17 +176,16 @@ def take_census(module: Any) -> Census:
     sizes = {id(weight): weight.numel() for weight in module.parameters()}
     linear = {id(each.weight) for _, each, stays in _linear_layers(module) if not stays}
     counted = sum(sizes[key] for key in linear)
+    largest = max(module.parameters(), key=lambda each: each.numel(), default=None)
+    # Experts stand one by one in the files, and in memory as one tensor.
+    is_stacked = largest is not None and largest.ndim > 2  # noqa: PLR2004 - rows and columns
+    dtype = getattr(getattr(module, "config", None), "dtype", None)
     return Census(
         counted,
         sum(sizes.values()) - counted,
-        max(sizes.values(), default=0),
-        stored_width(getattr(getattr(module, "config", None), "dtype", None)),
+        0 if largest is None else largest.numel(),
+        "" if is_stacked or dtype is None else str(dtype).removeprefix("torch."),
     )
-
-
-def stored_width(dtype: object) -> int:
-    """Return the bytes of one weight in files of the type that a configuration names."""
-    return BYTES.get(str(dtype).removeprefix("torch."), FULL)
 
 
 def left_alone(module: Any) -> list[str]:
@@ -276,12 +276,10 @@ def estimate(
             cache = int(GROWTH * batch * shape.cache_bytes(dtype_bytes, context))
         # A tensor is read in the type of its file before it is cast or quantized, for a GPU in the
         # memory of the processor; that is over when the first pass begins.
-        read = dtype_bytes if device.type == "cuda" else census.stored
-        is_copied = method.bytes_per_parameter is not None or read != dtype_bytes
-        if is_copied or device.type == "cuda":
-            work = max(int(SLACK * work), census.largest * read)
-        else:
-            work = int(SLACK * work)
+        read = dtype_bytes if device.type == "cuda" else BYTES.get(census.stored, FULL)
+        work = int(SLACK * work)
+        if method.bytes_per_parameter is not None or not _stays(census, device, dtype_bytes):
+            work = max(work, census.largest * read)
     else:
         learning = _learning_bytes(shape, census, training)
         tokens = training.batch * min(training.tokens, context)
@@ -299,6 +297,13 @@ def estimate(
         method=method.name,
         learning=learning,
     )
+
+
+def _stays(census: Census, device: Device, dtype_bytes: int) -> bool:
+    """Whether tensors stay as they are in the files, which the weights then lie in."""
+    # The only type of two bytes that a processor computes in unless another is asked for.
+    dtype = "bfloat16" if dtype_bytes == BYTES["bfloat16"] else "float32"
+    return device.type == "cpu" and census.stored == dtype
 
 
 def _learning_bytes(shape: Shape, census: Census, training: Training) -> int:

@@ -11,7 +11,7 @@ from functools import lru_cache
 from importlib.resources import files
 from typing import TYPE_CHECKING, Any, Literal, get_args
 
-from fmagic.models.fit import Census
+from fmagic.models.fit import FULL, Census
 from fmagic.models.licenses import License, classify
 from fmagic.models.shape import Shape
 
@@ -29,7 +29,7 @@ Task = Literal[
 TASKS: tuple[Task, ...] = get_args(Task)
 
 
-PUBLISHED_BYTES = 2  # of one weight, where the list says nothing else
+PUBLISHED_IN = "bfloat16"  # where the list says nothing else
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,7 +105,7 @@ def _model(entry: dict[str, Any]) -> KnownModel:
     parts = entry.get("parts", {})
     total = entry["parameters"] if "parameters" in entry else sum(parts.values())
     shape, stored = entry.get("shape"), entry.get("stored_bytes")
-    width = round(stored / total) if stored else PUBLISHED_BYTES
+    is_whole = stored is not None and round(stored / total) == FULL
     counted = entry.get("census", {"linear": 0, "other": total, "largest": 0})
     return KnownModel(
         name=entry["name"],
@@ -124,7 +124,7 @@ def _model(entry: dict[str, Any]) -> KnownModel:
         source=entry["source"],
         stored_bytes=stored,
         shape=Shape(**shape) if shape else None,
-        census=Census(**counted, stored=width),
+        census=Census(**counted, stored="float32" if is_whole else PUBLISHED_IN),
         parts=parts,
         config=entry.get("config", {}),
     )

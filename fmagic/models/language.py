@@ -120,12 +120,14 @@ class LanguageModel(Writer):
     def end_of_turn(self) -> int | None:
         """The token that an answer is trained to end with; `None` if the model has none."""
         rendered = self.render([Turn("user", "?")])
-        # Not all of them have a name in the tokenizer, as `eos_token` has.
-        added = getattr(self.tokenizer, "added_tokens_decoder", None) or {}
-        special = {token for token, each in added.items() if each.special}
-        special |= set(self.tokenizer.all_special_ids)
-        if (end := self._first_of(special, rendered.answer_suffix)) is not None:
-            return end
+        if rendered.answer_suffix:
+            # Not all of them have a name in the tokenizer, as `eos_token` has, and that of Command
+            # R7B does not count as special. Runs of spaces are added tokens too.
+            added = self.tokenizer.added_tokens_decoder.items()
+            marks = {token for token, each in added if str(each).strip()}
+            marks |= set(self.tokenizer.all_special_ids)
+            if (end := self._first_of(marks, rendered.answer_suffix)) is not None:
+                return end
         # GLM-4 ends its answers with the mark of the user's turn, which is next.
         if rendered.messages:
             follows = before_next_turn(self.tokenizer, rendered)
@@ -136,7 +138,7 @@ class LanguageModel(Writer):
 
     def _first_of(self, tokens: Collection[int], text: str) -> int | None:
         """Return the first token of a text that is one of these."""
-        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"] if text else ()
+        ids = self.tokenizer(text, add_special_tokens=False)["input_ids"]
         return next((int(token) for token in ids if token in tokens), None)
 
     @cached_property

@@ -169,6 +169,10 @@ class MixedTypesError(UnfitTypeError):
     because = "its code does not work in a smaller type"
 
 
+NEED_RANGE = frozenset({"rwkv"})
+"""Types of models whose numbers grow from layer to layer beyond what float16 holds."""
+
+
 class OutOfRangeError(UnfitTypeError):
     """A model whose numbers are too large for float16; Gemma 3 is one."""
 
@@ -200,7 +204,8 @@ def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) 
             f"{label} does not work in {method}: its {type(module).__name__} uses its weights in a "
             "way that this quantization does not allow. Use --quant none."
         ) from error
-    if not bool(states.isfinite().all()):
+    needs_range = module.config.model_type in NEED_RANGE and dtype == "float16"
+    if needs_range or not bool(states.isfinite().all()):
         failure = OutOfRangeError if dtype == "float16" else ModelError
         raise failure(
             f"{label} computes no finite numbers in {dtype}. Try --dtype float32, or fetch the "

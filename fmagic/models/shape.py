@@ -66,7 +66,7 @@ class Shape:
         if getattr(text, "multi_query", False) and not getattr(
             text, "new_decoder_architecture", False
         ):
-            keys = 1  # of StarCoder and Falcon 7B; other Falcons keep those of all heads
+            keys = 1  # of Falcon 7B; other Falcons keep those of all heads
         latent = number("kv_lora_rank")
         inner = number(*INNER) or 4 * hidden
         if experts and (each := number("moe_intermediate_size")):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic.errors import ModelError
 from fmagic.models.checkpoint import find_weights, read_header
-from fmagic.models.fit import COLUMNS, ROWS, Census, stored_width
+from fmagic.models.fit import COLUMNS, ROWS, Census
 from fmagic.models.shape import Shape
 from fmagic.models.spec import read_json
 
@@ -40,11 +40,11 @@ def census_of(
         config: the content of config.json, which says in which type they are stored.
     """
     said = config or {}
-    dtype = said.get("dtype") or said.get("torch_dtype")  # the older name
+    dtype = said.get("dtype") or said.get("torch_dtype") or ""  # the older name
     linear = sum(math.prod(shape) for name, shape in shapes.items() if _is_linear(name, shape))
     total = sum(math.prod(shape) for shape in shapes.values())
     largest = max((math.prod(shape) for shape in shapes.values()), default=0)
-    return Census(linear, total - linear, largest, stored_width(dtype))
+    return Census(linear, total - linear, largest, str(dtype))
 
 
 def local_size(folder: Path) -> tuple[Census, Shape] | None:

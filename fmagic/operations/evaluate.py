@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
@@ -73,12 +75,14 @@ class EvaluateResult:
     def summary(self) -> dict[str, object]:
         """Return what the record of the run says about the output."""
         signs = "".join(SIGNS[each] for each in self.correct)
+        expected = json.dumps(self.expected).encode()
         return {
             "text": "\n".join(each or "" for each in self.answers),
             "marks": [
                 signs[start : start + SIGNS_TOGETHER]
                 for start in range(0, len(signs), SIGNS_TOGETHER)
             ],
+            "expected_sha256": hashlib.sha256(expected).hexdigest(),
             "table": {
                 "rows": self.total,
                 "answered": self.done,

@@ -107,9 +107,8 @@ def compare(before: RunRecord, after: RunRecord) -> Difference:
 
 
 def _paired(before: RunRecord, after: RunRecord) -> Paired | None:
-    """Return what two evaluations did on the same rows; `None` if their rows are not the same."""
-    prints = [each.data.sha256 if each.data is not None else None for each in (before, after)]
-    if None in prints or prints[0] != prints[1]:
+    """Return what two evaluations did on the same rows; `None` if those or the task are not the same."""
+    if _asked(before) is None or _asked(before) != _asked(after):
         return None
     marks = [_marks(before), _marks(after)]
     if len(marks[0]) != len(marks[1]) or not {*marks[0], *marks[1]} <= set("10-"):
@@ -119,20 +118,29 @@ def _paired(before: RunRecord, after: RunRecord) -> Paired | None:
     return found if found.count else None
 
 
+def _asked(record: RunRecord) -> tuple[str, str] | None:
+    """Return the fingerprints of the rows and of the answers that would be right; `None` if unknown."""
+    rows = record.data.sha256 if record.data is not None else None
+    right = record.output.expected_sha256 if record.output is not None else None
+    return None if rows is None or right is None else (rows, right)
+
+
 def _marks(record: RunRecord) -> str:
     return "".join((record.output.marks if record.output is not None else None) or ())
 
 
 def _said(rows: Paired) -> list[tuple[str, object]]:
     low, high = (100 * end for end in rows.interval)
-    if rows.chance < LIKELY:
+    if rows.first == rows.second:
+        verdict = "no difference"
+    elif rows.chance < LIKELY:
         verdict = f"{'better' if rows.gain > 0 else 'worse'}, and hardly by chance"
     else:
         verdict = "the difference may be chance"
     chance = f"= {rows.chance:.3f}" if rows.chance >= LEAST else f"< {LEAST}"
     alone = f"{rows.second:,} only after, {rows.first:,} only before"
     return [
-        ("verdict", f"{verdict} (p {chance}, McNemar's exact test)"),
+        ("verdict", f"{verdict} (p {chance}, McNemar's test, mid-p)"),
         ("accuracy", f"{100 * rows.gain:+.1f} points (95% interval {low:+.1f} to {high:+.1f})"),
         ("right rows", f"{rows.both:,} in both, {alone}, {rows.neither:,} in neither"),
     ]

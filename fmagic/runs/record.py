@@ -83,12 +83,13 @@ class OutputInfo(_Part):
 
     `sha256` is that of the text; of a tuning that of the weights that were saved, of vectors that of
     their bytes. `marks` has a sign for each row of an evaluation, in strings of a thousand: `1` right,
-    `0` wrong, `-` not answered.
+    `0` wrong, `-` not answered; `expected_sha256` is that of the answers that would have been right.
     """
 
     text: str | None = None
     table: dict[str, Any] | None = None
     marks: list[str] | None = None
+    expected_sha256: str | None = None
     sha256: str | None = None
 
     @classmethod

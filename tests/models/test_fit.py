@@ -2,7 +2,7 @@
 
 import dataclasses
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import pytest
 import torch
@@ -98,30 +98,41 @@ def test_a_feed_forward_part_without_a_gate_takes_less() -> None:
 def test_a_tensor_is_copied_only_where_it_is_cast_or_quantized() -> None:
     """The embedding of Gemma 3n is a third of the model; it counted twice."""
     methods, shape = quant.methods(), Shape.of(make_model("llama").config)
-    census = Census(10**6, 10**9, 10**9, stored=2)
-    cpu = dataclasses.replace(DEVICE, type="cpu")
 
-    def work(method: str, **stored: int) -> int:
-        counted = dataclasses.replace(census, **stored)
-        fit = estimate(shape, counted, methods[method], cpu, dtype_bytes=2, context=64)
-        return fit.activations
+    def work(method: str, stored: str, device: Literal["cpu", "mps"] = "cpu") -> int:
+        census, place = (
+            Census(10**6, 10**9, 10**9, stored),
+            dataclasses.replace(DEVICE, type=device),
+        )
+        return estimate(
+            shape, census, methods[method], place, dtype_bytes=2, context=64
+        ).activations
 
-    assert work("none") < 10**8
-    assert work("none", stored=4) == 4 * 10**9
-    assert work("nf4") >= 2 * 10**9
+    assert work("none", "bfloat16") < 10**8
+    assert work("none", "float16") == 2 * 10**9
+    assert work("none", "float32") == work("none", "") == 4 * 10**9
+    assert work("nf4", "bfloat16") >= 2 * 10**9
+    assert work("none", "bfloat16", "mps") == 2 * 10**9  # which computes in float16
+
+
+def test_experts_are_put_together_of_what_the_files_hold() -> None:
+    large = make_model("phimoe", hidden_size=128, intermediate_size=256)
+    small = make_model("llama")
+    large.config.dtype = small.config.dtype = torch.float32
+    assert take_census(small).stored == "float32"
+    assert take_census(large).stored == ""
 
 
 @pytest.mark.parametrize("dtype", ["float32", "bfloat16"])
 def test_the_type_of_the_files_is_that_of_the_configuration(tmp_path: Path, dtype: str) -> None:
     model = make_model("llama").to(getattr(torch, dtype))
     model.save_pretrained(tmp_path)
-    width = 4 if dtype == "float32" else 2
     config = transformers.AutoConfig.from_pretrained(tmp_path)
     plan = Plan("causal", "AutoModelForCausalLM", config, with_code=False)
-    assert take_census(skeleton(plan)).stored == width
+    assert take_census(skeleton(plan)).stored == dtype
     found = local_size(tmp_path)
     assert found is not None
-    assert found[0].stored == width
+    assert found[0].stored == dtype
 
 
 def test_the_sum_and_its_words() -> None:

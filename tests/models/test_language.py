@@ -106,6 +106,47 @@ def test_an_answer_may_end_with_the_mark_of_the_next_turn(checkpoints: Checkpoin
     assert {user, end} <= model.end_tokens
 
 
+def test_an_answer_may_end_with_a_mark_that_is_not_special(checkpoints: Checkpoints) -> None:
+    """As those of Command R7B do."""
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.add_tokens([AddedToken("<|end_answer|>", special=False)])
+    model.tokenizer.add_tokens([AddedToken("   ", special=False)])
+    model.tokenizer.chat_template = model.tokenizer.chat_template.replace(
+        "<eos>", "   <|end_answer|><eos>"
+    )
+    assert model.end_of_turn == model.tokenizer.convert_tokens_to_ids("<|end_answer|>")
+
+
+def test_a_system_text_that_only_the_last_turn_shows(checkpoints: Checkpoints) -> None:
+    """As Mistral 7B v0.3 has it: with an answer below, the user's turn is not the last."""
+    model = language(checkpoints("llama", chat_template=True))
+    model.tokenizer.chat_template = (
+        "{% set system = messages[0]['content'] if messages[0]['role'] == 'system' %}"
+        "{% for m in messages %}{% if m['role'] == 'user' %}"
+        "[INST] {% if loop.last and system %}{{ system }}\n\n{% endif %}{{ m['content'] }}[/INST]"
+        "{% elif m['role'] == 'assistant' %} {{ m['content'] }}<eos>{% endif %}{% endfor %}"
+    )
+    rendered = model.render(ASKED)
+    assert rendered.text == "[INST] Be brief.\n\nWhat does the fox do?[/INST]"
+    assert (rendered.answer_prefix, rendered.answer_suffix) == (" ", "<eos>")
+
+
+def test_a_tokenizer_without_a_template_or_a_list_of_tokens_ends_as_it_says(
+    plain: LanguageModel,
+) -> None:
+    """That of mistral-common has a method of the name, and no template."""
+
+    class Common:
+        chat_template = None
+        eos_token_id = 7
+
+        def added_tokens_decoder(self) -> dict[int, str]:
+            return {}
+
+    model = dataclasses.replace(plain, tokenizer=Common())
+    assert model.end_of_turn == 7
+
+
 def test_today_is_the_same_day_every_day(checkpoints: Checkpoints) -> None:
     model = language(checkpoints("llama", chat_template=True))
     model.tokenizer.chat_template = (

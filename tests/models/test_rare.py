@@ -204,3 +204,5 @@ def test_rwkv_writes_with_the_weights_of_its_files(session: Session, tmp_path: P
     weights = session.model().network.state_dict()
     for name, each in load_file(Path(folder, "model.safetensors")).items():
         torch.testing.assert_close(weights[name], each, rtol=0, atol=0)
+    with pytest.raises(ModelError, match="float16"):
+        session.load(folder, quant="none", dtype="float16")

@@ -68,7 +68,10 @@ def test_answers_are_those_of_prompting_and_are_compared(model: LanguageModel) -
     assert result.scores["n"] == 6
     assert result.total == result.done == 6
     assert result.metrics()["output_tokens"] > 0
-    assert result.summary()["marks"] == ["110111"]
+    said = result.summary()
+    assert said["marks"] == ["110111"]
+    again = run(evaluate(model, rows([*expected[:-1], "another"]), SAMPLING)).summary()
+    assert again["expected_sha256"] != said["expected_sha256"]
 
 
 def test_choices_are_scored_and_rows_left_out_stay_empty(model: LanguageModel) -> None:

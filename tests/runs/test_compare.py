@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from fmagic.intervals import Paired
 from fmagic.runs.compare import compare
@@ -65,29 +65,32 @@ def test_hostile_values_stay_text() -> None:
     assert "<img" not in html
 
 
-def evaluated(number: int, *marks: str, data: str = "1") -> RunRecord:
-    output = {"text": "a", "sha256": f"{number}" * 64, "marks": list(marks)}
+def evaluated(number: int, *marks: str, data: str = "1", right: str = "e") -> RunRecord:
+    output: dict[str, Any] = {"text": "a", "sha256": f"{number}" * 64, "marks": list(marks)}
+    output["expected_sha256"] = right * 64
     return made(number, "evaluate", data={"name": "test", "sha256": data * 64}, output=output)
 
 
 def test_two_evaluations_are_compared_row_by_row() -> None:
-    before, after = evaluated(1, "1100000", "000-"), evaluated(2, "1011111", "1100")
+    before, after = evaluated(1, "1100000", "000-"), evaluated(2, "1011110", "1100")
     found = compare(before, after)
-    assert found.rows == Paired(both=1, first=1, second=7, neither=1)
+    assert found.rows == Paired(both=1, first=1, second=6, neither=2)
     text = found.block().plain()
     assert "the difference may be chance (p = 0.070" in text
-    assert "+60.0 points (95% interval " in text
-    assert "1 in both, 7 only after, 1 only before, 1 in neither" in text
+    assert "+50.0 points (95% interval " in text
+    assert "1 in both, 6 only after, 1 only before, 2 in neither" in text
     better = compare(evaluated(1, "0" * 20), evaluated(2, "1" * 20)).block().plain()
     assert "better, and hardly by chance (p < 0.001" in better
     worse = compare(evaluated(1, "1" * 20), evaluated(2, "0" * 20)).block().plain()
     assert "worse, and hardly by chance" in worse
+    same = compare(evaluated(1, "10"), evaluated(2, "01")).block().plain()
+    assert "no difference (p = 1.000" in same
 
 
-def test_rows_that_are_not_the_same_are_not_paired() -> None:
+def test_rows_or_tasks_that_are_not_the_same_are_not_paired() -> None:
     before = evaluated(1, "10")
-    others = [evaluated(2, "10", data="2"), evaluated(2, "101"), evaluated(2), ONE, made(2)]
-    for other in (*others, evaluated(2, "--")):
+    others = [evaluated(2, "10", data="2"), evaluated(2, "10", right="f"), evaluated(2, "101")]
+    for other in (*others, evaluated(2), ONE, made(2), evaluated(2, "--")):
         assert compare(before, other).rows is None
     many = evaluated(3, *["1" * 1000] * 90)
     assert compare(many, many.model_copy(update={"id": made(4).id})).rows is None
