@@ -47,15 +47,14 @@ class Difference:
         """Return it to be looked at."""
         titles = [f"{each.kind} {each.short_id}" for each in (self.before, self.after)]
         head = [] if self.rows is None else [KeyValue(_said(self.rows))]
-        blocks: list[Block] = []
-        for title in ("template", "cell"):
-            texts = [_text(each, title) for each in (self.before, self.after)]
-            # The cell tells nothing new where it is the magic's line and the template.
-            if texts[0] != texts[1] and (title == "template" or not blocks):
-                blocks += [Text(title, tone="muted"), Words(texts[0], texts[1])]
+        blocks, cell = self._words("template"), self._words("cell")
+        if not (self.before.template or self.after.template):
+            blocks += cell  # which holds the texts
         if self.changed:
             rows = [(name, _shown(a), _shown(b)) for name, (a, b) in self.changed.items()]
             blocks.append(Table(["what", *titles], rows))
+        # A cell of options and a template tells nothing that is not said by now.
+        blocks = blocks or cell
         if not blocks:
             blocks.append(Text("Nothing that is recorded changed between the two runs."))
         if self.metrics:
@@ -71,6 +70,11 @@ class Difference:
             pairs.append(("the same in both", ", ".join(self.same)))
         blocks.append(KeyValue(pairs))
         return Card(f"{titles[0]} → {titles[1]}", [Stack([*head, *blocks])])
+
+    def _words(self, title: str) -> list[Block]:
+        """Return what changed in a text, nothing if it is the same."""
+        texts = [_text(each, title) for each in (self.before, self.after)]
+        return [Text(title, tone="muted"), Words(*texts)] if texts[0] != texts[1] else []
 
 
 def compare(before: RunRecord, after: RunRecord) -> Difference:

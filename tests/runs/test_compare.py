@@ -4,6 +4,7 @@ from typing import TYPE_CHECKING, Any
 
 from fmagic.intervals import Paired
 from fmagic.runs.compare import compare
+from fmagic.runs.record import CellInfo
 from tests.runs.samples import made
 
 if TYPE_CHECKING:
@@ -43,6 +44,16 @@ def test_what_changed_and_how_the_figures_moved() -> None:
     html = found.block().html()
     assert "<del" in html
     assert "<ins" in html
+
+
+def test_a_cell_is_shown_where_nothing_else_says_what_changed() -> None:
+    one = ONE.model_copy(update={"cell": CellInfo(source="%evaluate --data a")})
+    other = ONE.model_copy(update={"cell": CellInfo(source="%evaluate --data b"), "id": made(2).id})
+    assert "--data [-a-]{+b+}" in compare(one, other).block().plain()
+    other.seed = 2
+    assert "--data" not in compare(one, other).block().plain()
+    one.template = other.template = None  # as of vectors, whose texts are in the cell
+    assert "--data [-a-]{+b+}" in compare(one, other).block().plain()
 
 
 def test_two_runs_of_one_thing() -> None:
