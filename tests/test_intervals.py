@@ -19,7 +19,7 @@ def test_the_test_of_pairs_is_mcnemars() -> None:
     # Of ten who differ at most one: 11 of 1024 ways, twice, and the mid-p counts 10 of them once.
     assert Paired(0, 1, 9, 0).chance == pytest.approx(12 / 1024)
     assert Paired(7, 9, 1, 3).chance == Paired(0, 1, 9, 0).chance
-    # Fagerland et al. 2013, table 3: of 59 pairs 1 and 7 differ; their mid-p is 0.0391.
+    # An example of Fagerland et al. 2013: 1 and 7 pairs differ, exact p 0.0703, mid-p 0.0391.
     assert Paired(0, 1, 7, 0).chance == pytest.approx(0.0391, abs=5e-5)
     assert Paired(5, 0, 0, 5).chance == 1.0
     assert Paired(0, 3, 3, 0).chance == 1.0
