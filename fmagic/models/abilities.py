@@ -37,9 +37,18 @@ distance of two tokens counts."""
 
 def counts_columns(network: Any) -> bool:
     """Whether a network places tokens by their columns, where padding moves them; BART's decoder."""
-    known = type(network).__module__.startswith("transformers.")
-    positions = "position_ids" in inspect.signature(network.forward).parameters
-    return known and not positions and network.config.model_type not in NEED_NO_PLACES
+    placed = accepts(network, "position_ids") or network.config.model_type in NEED_NO_PLACES
+    return _is_known(network) and not placed
+
+
+def accepts(network: Any, name: str) -> bool:
+    """Whether the forward of a network takes an input of this name."""
+    return name in inspect.signature(network.forward).parameters
+
+
+def _is_known(network: Any) -> bool:
+    """Whether the code is that of transformers; other code may not use its places and masks."""
+    return type(network).__module__.startswith("transformers.")
 
 
 def reads_more(network: Any) -> bool:
@@ -78,18 +87,16 @@ class Abilities:
         """Find out about a network whose tokens go to `device`."""
         config = network.config
         text = config.get_text_config(decoder=True)
-        accepted = inspect.signature(network.forward).parameters
-        # Other code is not known to take places, nor to use the masks of transformers.
-        known = type(network).__module__.startswith("transformers.")
+        known = _is_known(network)
         attention = getattr(text, "_attn_implementation", None)
         sliding, alibi = is_sliding(config), getattr(config, "alibi", False)
-        positions = "position_ids" in accepted
+        positions = accepts(network, "position_ids")
         alone = len(set(getattr(network, "hf_device_map", {}).values())) <= 1
         keys = getattr(text, "num_key_value_heads", None)
         grouped = keys not in (None, getattr(text, "num_attention_heads", None))
         return cls(
             takes_positions=positions,
-            takes_logit_count="logits_to_keep" in accepted,
+            takes_logit_count=accepts(network, "logits_to_keep"),
             gathers=known and alone,
             groups_queries=known
             and device.type == "cpu"

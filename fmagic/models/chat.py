@@ -25,6 +25,7 @@ NO_THOUGHT = "\n</think>\n\n"
 # day that those of Llama 3 name where they know no other.
 DAY = date(2024, 7, 26)
 _PROBE = "ANSWER"
+_ANSWERED = {"role": "assistant", "content": _PROBE}
 _TODAY = re.compile(r"strftime_now\(\s*([\"'])(?P<format>[^\"'{}]*)\1\s*\)")
 
 
@@ -194,9 +195,7 @@ def _around(
 ) -> tuple[str, str]:
     """Return what the template writes between what is asked with its opening and an answer, and after."""
     try:
-        whole = _apply(
-            tokenizer, [*messages, {"role": "assistant", "content": _PROBE}], ready=False
-        )
+        whole = _apply(tokenizer, [*messages, _ANSWERED], ready=False)
         before = asked + opening
         if not whole.startswith(before) and messages[0]["role"] == "system":
             # Mistral's has the system's text in the last turn alone, and only while that is the user's.
@@ -210,9 +209,9 @@ def _around(
 
 def before_next_turn(tokenizer: Any, rendered: Rendered) -> str:
     """Return what the template writes between an answer and what the user says next."""
-    said = [{"role": role, "content": _PROBE} for role in ("assistant", "user")]
+    said = {"role": "user", "content": _PROBE}
     try:
-        whole = _apply(tokenizer, [*rendered.messages, *said], ready=False)
+        whole = _apply(tokenizer, [*rendered.messages, _ANSWERED, said], ready=False)
     except Exception:  # noqa: BLE001 - a template of a single answer has nothing after it
         return ""
     parts = whole.split(_PROBE)

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import dataclasses
-import inspect
 import math
 from functools import cached_property, partial
 from typing import TYPE_CHECKING
 
 from fmagic.errors import ContextLengthError, UnsuitableModelError
-from fmagic.models.abilities import counts_columns, must_not_look_ahead
+from fmagic.models.abilities import accepts, counts_columns, must_not_look_ahead
 from fmagic.models.cache import is_plain
 from fmagic.models.chat import Controls, Rendered, as_text, before_next_turn, render
 from fmagic.models.choosing import choose_by_cache, choose_by_text
@@ -143,10 +142,9 @@ class LanguageModel(Writer):
 
     @cached_property
     def _runner(self) -> Decoder | Generating:
-        takes_cache = "past_key_values" in inspect.signature(self.network.forward).parameters
         plain = (
             self.kind == "causal"
-            and takes_cache
+            and accepts(self.network, "past_key_values")
             and is_plain(self.network.config)
             and not counts_columns(self.network)
         )

@@ -169,10 +169,6 @@ class MixedTypesError(UnfitTypeError):
     because = "its code does not work in a smaller type"
 
 
-NEED_RANGE = frozenset({"rwkv"})
-"""Types of models whose numbers grow from layer to layer beyond what float16 holds."""
-
-
 class OutOfRangeError(UnfitTypeError):
     """A model whose numbers are too large for float16; Gemma 3 is one."""
 
@@ -204,7 +200,8 @@ def must_work(module: Any, tokenizer: Any, method: str, dtype: str, label: str) 
             f"{label} does not work in {method}: its {type(module).__name__} uses its weights in a "
             "way that this quantization does not allow. Use --quant none."
         ) from error
-    needs_range = module.config.model_type in NEED_RANGE and dtype == "float16"
+    # RWKV's numbers grow from layer to layer; `architecture` turns off what its class does about it.
+    needs_range = hasattr(module.config, "rescale_every") and dtype == "float16"
     if needs_range or not bool(states.isfinite().all()):
         failure = OutOfRangeError if dtype == "float16" else ModelError
         raise failure(
